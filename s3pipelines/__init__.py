@@ -1,0 +1,1 @@
+"""Living, indexed, searchable collections of images and HDF5 files on S3."""

@@ -1,0 +1,70 @@
+"""A DuckDB connection that can read the catalog's Delta tables, local or on S3."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+
+import duckdb
+import pyarrow as pa
+
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.schemas import TIMESTAMP, TableSchema
+from s3pipelines.core.storage.locations import S3Location
+from s3pipelines.core.storage.options import duckdb_secret
+
+
+@contextmanager
+def connect(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory DuckDB with `httpfs`, `delta` and the catalog's credentials.
+
+    The extensions come from their wheels, so nothing is downloaded. What does not fit into the
+    catalog's memory limit spills into a temporary folder that is removed at the end.
+
+    Raises:
+        StorageError: The catalog's credentials cannot be had.
+    """
+    with tempfile.TemporaryDirectory(prefix="s3pipelines-duckdb-") as spill:
+        connection = duckdb.connect(
+            config={
+                "memory_limit": f"{catalog.memory_limit_mb}MB",
+                "temp_directory": spill,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "python_enable_replacements": False,
+            }
+        )
+        try:
+            _load_extensions(connection)
+            connection.execute("SET TimeZone = 'UTC'")
+            if isinstance(catalog.location, S3Location):
+                location = catalog.location
+                secret = duckdb_secret(catalog.access, location.bucket, location.uri)
+                connection.execute(secret)
+            yield connection
+        finally:
+            connection.close()
+
+
+def _load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Load straight from the wheels: installing would write into the home folder of the user."""
+    for name in ("httpfs", "delta"):
+        folder = files(f"duckdb_extension_{name}") / "extensions" / f"v{duckdb.__version__}"
+        with as_file(folder / f"{name}.duckdb_extension") as path:
+            connection.execute(f"LOAD {sql_text(str(path))}")
+
+
+def sql_text(value: str) -> str:
+    """`value` as an SQL string literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def empty_relation(schema: TableSchema) -> str:
+    """A query with the columns and types of `schema` and no row, for a table not written yet."""
+    typed = (f"NULL::{_duckdb_type(column.type)} AS {column.name}" for column in schema.columns)
+    return f"SELECT {', '.join(typed)} WHERE false"
+
+
+def _duckdb_type(arrow_type: pa.DataType) -> str:
+    names = {pa.string(): "VARCHAR", pa.int64(): "BIGINT", TIMESTAMP: "TIMESTAMPTZ"}
+    return names[arrow_type]

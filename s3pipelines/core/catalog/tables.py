@@ -1,0 +1,145 @@
+"""Opening, making and forgetting the Delta tables of the catalog."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from deltalake import DeltaTable, PostCommitHookProperties, Schema, WriterProperties
+from deltalake.exceptions import (
+    CommitFailedError,
+    DeltaError,
+    TableNotFoundError,
+)
+
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.schemas import TableSchema
+from s3pipelines.core.errors import AccessDenied, InvalidInput, NotFound, StorageError
+
+# Small, so that a merge rewrites little and a query by key reads little.
+TARGET_FILE_BYTES = 8 * 1024 * 1024
+_VERSION_PROPERTY = "s3pipelines.schemaVersion"
+_PROPERTIES = {
+    "delta.targetFileSize": str(TARGET_FILE_BYTES),
+    # Without checkpoints a reader fetches every commit since the first.
+    "delta.checkpointInterval": "10",
+}
+WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=128 * 1024)
+NO_CLEANUP = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+
+
+def ensure_table(catalog: Catalog, schema: TableSchema) -> None:
+    """Make the table if it is not there yet; harmless when several processes do it at once.
+
+    Raises:
+        StorageError: The catalog cannot be written.
+        InvalidInput: The table was written by a newer release.
+    """
+    try:
+        open_table(catalog, schema)
+    except NotFound:
+        _create(catalog, schema)
+
+
+def open_table(catalog: Catalog, schema: TableSchema, version: int | None = None) -> DeltaTable:
+    """A handle on the table as it is now, or as it was at `version`.
+
+    A write through it is refused if the table was changed after that version in a way that the
+    write would have had to see. So a writer opens its handle *before* it reads what it writes.
+
+    Raises:
+        NotFound: There is no such table yet.
+        InvalidInput: The table was written by a newer release.
+        StorageError: The catalog cannot be read.
+    """
+    with table_errors(catalog, schema.name):
+        table = DeltaTable(
+            catalog.table_uri(schema.name),
+            version=version,
+            storage_options=catalog.delta_options(),
+        )
+    written_by = int(table.metadata().configuration.get(_VERSION_PROPERTY) or schema.version)
+    if written_by > schema.version:
+        raise InvalidInput(
+            f"The table {schema.name!r} has schema version {written_by}, "
+            f"this release knows {schema.version}.",
+            hint="Upgrade s3pipelines on this machine.",
+        )
+    return table
+
+
+def forget_source(catalog: Catalog, schema: TableSchema, source_id: str) -> None:
+    """Remove every row of a source.
+
+    Raises:
+        StorageError: The catalog cannot be written.
+    """
+    try:
+        table = open_table(catalog, schema)
+    except NotFound:
+        return
+    with table_errors(catalog, schema.name):
+        table.delete(source_predicate(source_id))
+
+
+def source_predicate(source_id: str, alias: str = "") -> str:
+    """The predicate that names one source literally, as every write must.
+
+    Without a literal, Delta cannot see that writers of different sources do not conflict. Ids
+    hold no quotes (see `Source.id`), so there is nothing to escape.
+    """
+    column = f"{alias}.source" if alias else "source"
+    return f"{column} = '{source_id}'"
+
+
+@contextmanager
+def table_errors(catalog: Catalog, name: str) -> Iterator[None]:
+    """Turn what deltalake raises into the project's errors; conflicts pass as they are.
+
+    Raises:
+        NotFound: There is no such table.
+        AccessDenied: The catalog may not be read or written.
+        StorageError: Anything else.
+    """
+    try:
+        yield
+    except CommitFailedError:
+        raise
+    except TableNotFoundError as error:
+        raise NotFound(
+            f"There is no table {name!r} in the catalog yet.",
+            hint="Run 's3pipelines index refresh --source ID' first.",
+        ) from error
+    except (DeltaError, OSError) as error:
+        raise _storage_error(catalog, error) from error
+
+
+def _storage_error(catalog: Catalog, error: Exception) -> StorageError:
+    text = " ".join(str(error).split())
+    where = f"The catalog {catalog.location.uri}"
+    if any(word in text for word in ("Permission denied", "AccessDenied", "403", "Read-only")):
+        return AccessDenied(
+            f"{where} may not be read or written.",
+            hint="Check its permissions, or set S3PIPELINES_CATALOG to another place.",
+        )
+    return StorageError(
+        f"{where} cannot be used ({text[:300]}).",
+        hint="Check that it exists and can be reached, or set S3PIPELINES_CATALOG.",
+    )
+
+
+def _create(catalog: Catalog, schema: TableSchema) -> None:
+    with table_errors(catalog, schema.name):
+        try:
+            DeltaTable.create(
+                catalog.table_uri(schema.name),
+                Schema.from_arrow(schema.arrow),
+                mode="ignore",
+                partition_by=["source"],
+                name=schema.name,
+                description=schema.description,
+                configuration={**_PROPERTIES, _VERSION_PROPERTY: str(schema.version)},
+                storage_options=catalog.delta_options(),
+                raise_if_key_not_exists=False,  # Our own property is not one of Delta's.
+            )
+        except (CommitFailedError, DeltaError):
+            # Somebody else may have made it in the same moment; if not, this raises again.
+            open_table(catalog, schema)

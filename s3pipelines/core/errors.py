@@ -1,0 +1,70 @@
+"""The errors that reach people: one line that says what is wrong, and one what to do about it."""
+
+
+class S3PipelinesError(Exception):
+    """Base of every error that the project raises on purpose.
+
+    Args:
+        message: What is wrong, in one sentence.
+        hint: What to do about it, in one sentence.
+    """
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}"
+
+
+class InvalidInput(S3PipelinesError):
+    """The request itself is wrong or refused; nothing was changed."""
+
+
+class NotFound(S3PipelinesError):
+    """Something that was named does not exist."""
+
+
+class AlreadyExists(S3PipelinesError):
+    """Something of that name exists already."""
+
+
+class Busy(S3PipelinesError):
+    """Another process works on the same thing right now."""
+
+
+class StorageError(S3PipelinesError):
+    """S3, or the folder that stands in for it, could not do what was asked."""
+
+
+class NoSuchBucket(StorageError):
+    """The bucket does not exist at this endpoint."""
+
+
+class AccessDenied(StorageError):
+    """The credentials are known but may not do this."""
+
+
+class BadCredentials(StorageError):
+    """There are no credentials, or the endpoint does not accept them."""
+
+
+class WrongRegion(StorageError):
+    """The bucket lies in another region than the one that was asked."""
+
+
+class Throttled(StorageError):
+    """The endpoint asks to slow down, and retries did not help."""
+
+
+class Gone(StorageError):
+    """The object does not exist (any more)."""
+
+
+class PreconditionFailed(StorageError):
+    """The object changed in the meantime, so the conditional request was refused."""
+
+
+class Unreachable(StorageError):
+    """Nothing answers at the endpoint."""

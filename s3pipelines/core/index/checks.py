@@ -1,0 +1,79 @@
+"""Whether the index can be relied on: unique keys, right counts, fresh enough."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.schemas import OBJECTS
+from s3pipelines.core.catalog.tables import open_table
+from s3pipelines.core.errors import NotFound, S3PipelinesError
+from s3pipelines.core.sources.refreshes import last_refresh
+from s3pipelines.core.sources.scope import Scope
+from s3pipelines.core.sources.source import Source
+from s3pipelines.core.storage.listing import list_pages
+
+
+def repeated_keys(catalog: Catalog) -> dict[str, int]:
+    """Sources with more rows than keys, and by how many."""
+    query = "SELECT source, count(*) - count(DISTINCT key) AS extra FROM {} GROUP BY source"
+    return {source: extra for source, extra in _ask(catalog, query) if extra}
+
+
+def miscounted(catalog: Catalog, sources: Sequence[Source], limit: int) -> dict[str, str]:
+    """Small sources whose index has another number of rows than S3 has objects, and why.
+
+    Args:
+        catalog: Where the index is.
+        sources: The registered sources.
+        limit: Sources with more indexed objects than this are not counted.
+    """
+    indexed = dict(_ask(catalog, "SELECT source, count(*) FROM {} GROUP BY source"))
+    found: dict[str, str] = {}
+    for source in sources:
+        if last_refresh(catalog, source) is None or indexed.get(source.id, 0) > limit:
+            continue
+        rows = indexed.get(source.id, 0)
+        try:
+            listed = _count_listed(catalog, source)
+        except S3PipelinesError as error:
+            found[source.id] = str(error)
+        else:
+            # Unsettled objects may rightly be in the index (an older state) or not yet.
+            if not listed[0] <= rows <= listed[1]:
+                found[source.id] = f"{rows:,} rows in the index, {listed[1]:,} objects on S3"
+    return found
+
+
+def stale(catalog: Catalog, sources: Sequence[Source]) -> dict[str, str]:
+    """Sources that were not listed in full within the time that they ask for."""
+    found: dict[str, str] = {}
+    for source in sources:
+        allowed = timedelta(hours=source.fresh_within_hours)
+        record = last_refresh(catalog, source)
+        since = record.listed_at if record else source.created_at
+        if datetime.now(UTC) - since > allowed:
+            when = f"last listed {since:%Y-%m-%d %H:%M} UTC" if record else "never listed"
+            found[source.id] = f"{when}, to be fresh within {source.fresh_within_hours:g} h"
+    return found
+
+
+def _count_listed(catalog: Catalog, source: Source) -> tuple[int, int]:
+    """How many objects have settled, and how many there are in all."""
+    scope = Scope(source)
+    settled = total = 0
+    for page in list_pages(source.access(catalog.access), source.location):
+        objects = scope.of(page)
+        total += objects.num_rows
+        settled += objects.column("settled").true_count
+    return settled, total
+
+
+def _ask(catalog: Catalog, query: str) -> list[tuple[str, int]]:
+    try:
+        open_table(catalog, OBJECTS)
+    except NotFound:
+        return []
+    scan = f"delta_scan({sql_text(catalog.table_uri(OBJECTS.name))})"
+    with connect(catalog) as connection:
+        return connection.execute(query.format(scan)).fetchall()

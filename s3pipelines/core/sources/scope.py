@@ -1,0 +1,65 @@
+"""Which of the objects below a source's prefix belong to it, and which have come to rest."""
+
+import fnmatch
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from s3pipelines.core.sources.source import Source
+from s3pipelines.core.storage.listing import LISTED, ListingPage
+
+# `settled` is false while a file may still be written in further puts.
+SCOPED = LISTED.append(pa.field("settled", pa.bool_(), nullable=False))
+
+
+class Scope:
+    """The rules of one source, ready to be applied to many pages."""
+
+    def __init__(self, source: Source) -> None:
+        self._prefix_length = len(source.prefix)
+        self._include = _any_of(source.include)
+        self._exclude = _any_of(source.exclude)
+        self._settle = timedelta(seconds=source.settle_s)
+
+    def of(self, page: ListingPage) -> pa.RecordBatch:
+        """The objects of the page that belong to the source, of schema `SCOPED`."""
+        objects = page.objects.filter(pa.array(self._belongs(page.objects), type=pa.bool_()))
+        settled = self._settled(objects.column("last_modified"), page.server_time)
+        return pa.RecordBatch.from_arrays([*objects.columns, settled], schema=SCOPED)
+
+    def _belongs(self, objects: pa.RecordBatch) -> list[bool]:
+        keys = objects.column("key").to_pylist()
+        sizes = objects.column("size_bytes").to_pylist()
+        return [
+            not is_folder_marker(key, size) and self._wanted(key[self._prefix_length :])
+            for key, size in zip(keys, sizes, strict=True)
+        ]
+
+    def _wanted(self, name: str) -> bool:
+        if self._include is not None and not self._include.match(name):
+            return False
+        return self._exclude is None or not self._exclude.match(name)
+
+    def _settled(self, last_modified: pa.Array, server_time: datetime) -> pa.Array:
+        rested_since = pa.scalar(server_time - self._settle, type=last_modified.type)
+        return pc.less_equal(last_modified, rested_since) if self._settle else _all_true(
+            len(last_modified)
+        )
+
+
+def is_folder_marker(key: str, size_bytes: int) -> bool:
+    """Tell a folder that a console or Hadoop drew from an object."""
+    return size_bytes == 0 and key.endswith(("/", "_$folder$"))
+
+
+def _all_true(length: int) -> pa.Array:
+    return pa.array([True] * length, type=pa.bool_())
+
+
+def _any_of(globs: Iterable[str]) -> re.Pattern[str] | None:
+    """Shell patterns as `aws s3 --include` and `--exclude` read them."""
+    patterns = [fnmatch.translate(glob) for glob in globs]
+    return re.compile("|".join(patterns)) if patterns else None

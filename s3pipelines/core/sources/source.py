@@ -1,0 +1,94 @@
+"""What a source is: a bucket and key prefix under an id, and how it wants to be treated."""
+
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from s3pipelines.core.storage.access import Access
+from s3pipelines.core.storage.locations import S3Location
+
+SOURCE_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+Derivative = Literal["headers", "thumbnails", "pyramids", "hdf5"]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4096)]
+Tags = Annotated[dict[str, str], Field(max_length=50)]
+
+
+class HistoryEntry(BaseModel):
+    """One thing that somebody did to a source's registration."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    by: str
+    message: str
+
+
+class SourceOptions(BaseModel):
+    """What may be chosen when a source is registered, and changed afterwards.
+
+    Attributes:
+        include: Globs over keys below the prefix; `*` also matches `/`. Empty: everything.
+        exclude: Globs of what is left out even so.
+        settle_s: Seconds that an object must have rested before it is taken in.
+        derive: Derivatives that the source wants; none unless asked for, as they cost requests.
+        fresh_within_hours: Older than this, the index counts as stale.
+        read_only: The project never writes to or deletes from this source.
+        endpoint_url: Another S3 server than the catalog's; `aws` for AWS itself.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    description: Text = ""
+    tags: Tags = Field(default_factory=dict)
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    settle_s: int = Field(default=0, ge=0, le=7 * 24 * 3600)
+    derive: tuple[Derivative, ...] = ()
+    pyramids: Literal["on-arrival", "scheduled"] = "scheduled"
+    fresh_within_hours: float = Field(default=36, gt=0)
+    read_only: bool = False
+    profile: str | None = None
+    role_arn: str | None = None
+    anonymous: bool = False
+    endpoint_url: str | None = None
+    requester_pays: bool = False
+
+
+class Source(SourceOptions):
+    """A registered source, as its document in the catalog has it.
+
+    Attributes:
+        generation: New for each registration, also of the same id again.
+        state: `deleting` while its rows are being removed; such a source is on its way out.
+    """
+
+    # Fields of a newer release must survive an update by this one.
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    id: Annotated[str, StringConstraints(pattern=f"^{SOURCE_ID.pattern}$")]
+    bucket: str
+    prefix: str
+    generation: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    state: Literal["active", "deleting"] = "active"
+    created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    created_by: str = ""
+    history: tuple[HistoryEntry, ...] = ()
+
+    @property
+    def location(self) -> S3Location:
+        """Where its objects are."""
+        return S3Location(self.bucket, self.prefix)
+
+    def access(self, catalog_access: Access) -> Access:
+        """How to reach it: its own credentials and endpoint over those of the catalog."""
+        return catalog_access.for_source(
+            profile=self.profile,
+            role_arn=self.role_arn,
+            anonymous=self.anonymous,
+            endpoint_url=self.endpoint_url,
+            requester_pays=self.requester_pays,
+        )

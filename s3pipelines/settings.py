@@ -1,0 +1,70 @@
+"""The settings, from `S3PIPELINES_*` in the environment or a `.env` file.
+
+Nothing else in the project reads the environment; AWS credentials, regions and endpoints come
+from botocore's standard chain.
+"""
+
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from s3pipelines.core.errors import InvalidInput
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; each field is `S3PIPELINES_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="S3PIPELINES_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    catalog: str = Field(
+        ".s3pipelines/catalog", description="The catalog, `s3://bucket/prefix` or a folder."
+    )
+    derivatives: str | None = Field(
+        None,
+        description="Where derivatives go, `s3://bucket/prefix`; `{source}` may stand in it. "
+        "By default `derivatives/{source}` in the catalog.",
+    )
+    trash: str | None = Field(
+        None,
+        description="Where deleted objects are kept, `s3://bucket/prefix`; `{source}` may stand "
+        "in it. By default `trash/{source}` in the catalog.",
+    )
+    executor: Literal["in_process", "multiprocess"] = Field(
+        "multiprocess", description="How Dagster runs the steps of a run."
+    )
+    memory_limit_mb: int = Field(
+        512,
+        ge=64,
+        description="What one query or refresh may use before it spills to disk, in MB.",
+    )
+    listing_interval_s: int = Field(
+        30, ge=1, description="Least time between two ticks of the sensor, in seconds."
+    )
+    listing_budget_s: float = Field(
+        5, gt=0, le=10, description="How long one tick of the sensor may list, in seconds."
+    )
+    count_check_limit: int = Field(
+        10_000,
+        ge=0,
+        description="Sources of up to so many objects are counted afresh by the asset check.",
+    )
+
+
+def load_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        InvalidInput: One of them has a value that it cannot have.
+    """
+    try:
+        return Settings()  # pyright: ignore[reportCallIssue] - every field has a default
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"S3PIPELINES_{'_'.join(str(part) for part in first['loc']).upper()}"
+        raise InvalidInput(
+            f"The setting {name} is not valid: {first['msg']}.",
+            hint="Correct it in the environment or in .env.",
+        ) from error
