@@ -1,5 +1,7 @@
 """The errors that reach people: one line that says what is wrong, and one what to do about it."""
 
+from typing import Any
+
 
 class S3PipelinesError(Exception):
     """Base of every error that the project raises on purpose.
@@ -10,12 +12,29 @@ class S3PipelinesError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str) -> None:
-        super().__init__(message, hint)
-        self.message = message
-        self.hint = hint
+        # Messages hold keys and paths of strangers: a newline or a terminal escape in one of them
+        # must not make it look like something else.
+        self.message = printable(message)
+        self.hint = printable(hint)
+        super().__init__(self.message, self.hint)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is pickled with positional arguments only, which would not make it again.
+        return _made_again, (type(self), self.message, self.hint)
+
+
+def printable(text: str) -> str:
+    """`text` on one line, with control characters (newlines, terminal escapes) written out."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _made_again(kind: type[S3PipelinesError], message: str, hint: str) -> S3PipelinesError:
+    return kind(message, hint=hint)
 
 
 class InvalidInput(S3PipelinesError):
@@ -32,6 +51,10 @@ class AlreadyExists(S3PipelinesError):
 
 class Busy(S3PipelinesError):
     """Another process works on the same thing right now."""
+
+
+class Unreadable(S3PipelinesError):
+    """Something in the catalog is damaged, or was written by a newer release."""
 
 
 class StorageError(S3PipelinesError):
@@ -67,4 +90,4 @@ class PreconditionFailed(StorageError):
 
 
 class Unreachable(StorageError):
-    """Nothing answers at the endpoint."""
+    """Nothing answers at the endpoint, or it fails on its own side."""

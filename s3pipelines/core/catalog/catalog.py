@@ -1,6 +1,7 @@
 """Where the catalog is and how to reach it: the value that every other part is given."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.storage.access import Access
@@ -37,9 +38,13 @@ class Catalog:
                     hint="Put it into the prefix, for example s3://BUCKET/derivatives/{source}.",
                 )
 
-    @property
+    @cached_property
     def documents(self) -> Documents:
-        """The store of the registry, the leases and the step outputs."""
+        """The store of the registry, the leases and the step outputs.
+
+        Made once: its S3 client takes 50 ms to make, renews its credentials and may be shared by
+        threads.
+        """
         return open_documents(self.location, self.access)
 
     def table_uri(self, name: str) -> str:

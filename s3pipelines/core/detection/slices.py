@@ -85,8 +85,8 @@ def _list(
         pages.append(scope.of(page))
         if page.objects.num_rows:
             end = page.objects.column("key")[-1].as_py()
-        if time.monotonic() > deadline or len(pages) == _MOST_PAGES:
-            return pages, end, False
+        if page.is_last or time.monotonic() > deadline or len(pages) == _MOST_PAGES:
+            return pages, end, page.is_last
     return pages, end, True
 
 

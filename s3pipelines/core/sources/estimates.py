@@ -43,8 +43,9 @@ def estimate(objects: int, size_bytes: int, derive: Sequence[Derivative]) -> Est
         else:
             gets += objects
             read_bytes += size_bytes
-            # A pyramid goes up in parts, between a start and an end of the upload.
-            parts = math.ceil(size_bytes / _PART_BYTES) + 2 * objects
+            # A pyramid, about as large as its image, goes up in parts (at least one each), between
+            # a start and an end of the upload.
+            parts = max(objects, math.ceil(size_bytes / _PART_BYTES)) + 2 * objects
             puts += parts if derivative == "pyramids" else objects
     usd = gets * USD_PER_GET + puts * USD_PER_PUT
     return Estimate(objects, read_bytes, gets, puts, usd)

@@ -2,7 +2,9 @@
 
 import getpass
 import json
+import os
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -13,16 +15,21 @@ from pydantic import ValidationError
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import TABLES, TIMESTAMP
 from s3pipelines.core.catalog.tables import forget_source
-from s3pipelines.core.errors import AlreadyExists, Gone, InvalidInput, NotFound
+from s3pipelines.core.errors import (
+    AlreadyExists,
+    InvalidInput,
+    NotFound,
+    PreconditionFailed,
+    Unreadable,
+)
+from s3pipelines.core.sources.entries import read_entry, registered_ids, write_entry
 from s3pipelines.core.sources.guards import refuse_own_output
 from s3pipelines.core.sources.refreshes import refresh_document
 from s3pipelines.core.sources.source import SOURCE_ID, HistoryEntry, Source, SourceOptions
-from s3pipelines.core.storage.documents import Document, Documents
 from s3pipelines.core.storage.leases import hold
 from s3pipelines.core.storage.listing import list_pages
 from s3pipelines.core.storage.locations import parse_s3_location
 
-_FOLDER = "sources/"
 _READS_IN_FLIGHT = 16
 SOURCES_COLUMNS = pa.schema(
     [
@@ -63,66 +70,94 @@ def create_source(catalog: Catalog, source_id: str, s3_path: str, **options: Any
         created_by=created.by,
         history=(created,),
     )
-    refuse_own_output(catalog, source)
-    next(list_pages(source.access(catalog.access), location, page_size=1))
+    _require_usable(catalog, source)
     _finish_deletion(catalog, source_id)
+    entry = read_entry(catalog.documents, source_id)
+    taken = AlreadyExists(
+        f"There is a source {source_id!r} already.",
+        hint=f"Choose another id, or see it with 's3pipelines sources get --id {source_id}'.",
+    )
+    if entry.source is not None:
+        raise taken
     try:
-        catalog.documents.create(_name(source_id), _encoded(source))
-    except AlreadyExists as error:
-        raise AlreadyExists(
-            f"There is a source {source_id!r} already.",
-            hint=f"Choose another id, or see it with 's3pipelines sources get --id {source_id}'.",
-        ) from error
+        write_entry(catalog.documents, source_id, source, entry.tag)
+    except (AlreadyExists, PreconditionFailed) as error:
+        raise taken from error
     return source
 
 
-def get_source(catalog: Catalog, source_id: str) -> Source:
+def get_source(catalog: Catalog, source_id: str, *, leaving: bool = False) -> Source:
     """The registered source of that id.
+
+    Args:
+        catalog: Where the registry is.
+        source_id: The id.
+        leaving: Also take a source whose deletion began and was interrupted.
 
     Raises:
         NotFound: There is none.
+        Unreadable: Its registration is damaged, or was written by a newer release.
     """
     _require_valid_id(source_id)
-    found = _read(catalog.documents, source_id)
-    if found is None or found[0].state == "deleting":
-        raise NotFound(
-            f"There is no source {source_id!r}.",
-            hint="See the registered ones with 's3pipelines sources list'.",
-        )
-    return found[0]
+    return _present(read_entry(catalog.documents, source_id).source, source_id, leaving)
 
 
-def list_sources(catalog: Catalog) -> list[Source]:
-    """All registered sources, by id."""
-    names = [name for name in catalog.documents.names(_FOLDER) if name.endswith(".json")]
-    ids = [name.removeprefix(_FOLDER).removesuffix(".json") for name in names]
+def list_sources(
+    catalog: Catalog, *, on_unreadable: Callable[[str, Unreadable], object] | None = None
+) -> list[Source]:
+    """All registered sources, by id.
+
+    Args:
+        catalog: Where the registry is.
+        on_unreadable: Is told the id and the error of each registration that cannot be read, and
+            the others are returned. Without it the first one is raised: none is left out unseen.
+
+    Raises:
+        Unreadable: A registration is damaged, or was written by a newer release.
+    """
     documents = catalog.documents
+
+    def read(source_id: str) -> Source | Unreadable | None:
+        try:
+            return read_entry(documents, source_id).source
+        except Unreadable as error:
+            return error
+
+    ids = registered_ids(documents)
+    sources: list[Source] = []
     with ThreadPoolExecutor(_READS_IN_FLIGHT) as pool:
-        found = list(pool.map(lambda source_id: _read(documents, source_id), ids))
-    return [entry[0] for entry in found if entry and entry[0].state == "active"]
+        for source_id, found in zip(ids, pool.map(read, ids), strict=True):
+            if isinstance(found, Unreadable):
+                if on_unreadable is None:
+                    raise found
+                on_unreadable(source_id, found)
+            elif found is not None and found.state == "active":
+                sources.append(found)
+    return sources
 
 
 def update_source(catalog: Catalog, source_id: str, message: str, **changes: Any) -> Source:
     """Change options of a source and append `message` to its history.
 
+    A profile or role ends an anonymous access, and the other way round.
+
     Raises:
         NotFound: There is no such source.
         InvalidInput: An option is not valid, or the message is empty.
         PreconditionFailed: Somebody else changed it in the same moment.
+        StorageError: It cannot be listed with its new credentials or endpoint.
     """
     if not message.strip():
         raise InvalidInput("The message is empty.", hint="Say why, with -m MESSAGE.")
-    get_source(catalog, source_id)
-    found = _read(catalog.documents, source_id)
-    if found is None:
-        raise NotFound(f"There is no source {source_id!r}.", hint="It was deleted just now.")
-    source, document = found
-    entry = HistoryEntry(at=datetime.now(UTC), by=whoami(), message=message.strip())
-    updated = _validated(
-        {**source.model_dump(), **_known_options(changes)}, history=(*source.history, entry)
-    )
-    refuse_own_output(catalog, updated)
-    catalog.documents.replace(_name(source_id), _encoded(updated), document.tag)
+    _require_valid_id(source_id)
+    entry = read_entry(catalog.documents, source_id)
+    source = _present(entry.source, source_id)
+    done = HistoryEntry(at=datetime.now(UTC), by=whoami(), message=message.strip())
+    changes = {**_given_up(changes), **_known_options(changes)}
+    updated = _validated({**source.model_dump(), **changes}, history=(*source.history, done))
+    if updated.access(catalog.access) != source.access(catalog.access):
+        _require_usable(catalog, updated)
+    write_entry(catalog.documents, source_id, updated, entry.tag)
     return updated
 
 
@@ -135,11 +170,12 @@ def delete_source(catalog: Catalog, source_id: str) -> Source:
         NotFound: There is no such source.
         Busy: Its index is being refreshed.
     """
-    source = get_source(catalog, source_id)
-    found = _read(catalog.documents, source_id)
-    if found is not None:
+    _require_valid_id(source_id)
+    entry = read_entry(catalog.documents, source_id)
+    source = _present(entry.source, source_id, leaving=True)
+    if source.state == "active":
         leaving = source.model_copy(update={"state": "deleting"})
-        catalog.documents.replace(_name(source_id), _encoded(leaving), found[1].tag)
+        write_entry(catalog.documents, source_id, leaving, entry.tag)
     _finish_deletion(catalog, source_id)
     return source
 
@@ -152,34 +188,67 @@ def index_lease(source_id: str) -> str:
 def sources_table(catalog: Catalog) -> pa.Table:
     """The registry as rows, for SQL; tags as JSON text."""
     rows = [
-        {**source.model_dump(), "tags": json.dumps(source.tags)}
-        for source in list_sources(catalog)
+        {**source.model_dump(), "tags": json.dumps(source.tags)} for source in list_sources(catalog)
     ]
     return pa.Table.from_pylist(rows, schema=SOURCES_COLUMNS)
 
 
 def whoami() -> str:
     """`user@host` of this process, for histories."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # A container may run under a number that has no name.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def _present(source: Source | None, source_id: str, leaving: bool = False) -> Source:
+    if source is None:
+        raise NotFound(
+            f"There is no source {source_id!r}.",
+            hint="See the registered ones with 's3pipelines sources list'.",
+        )
+    if source.state == "deleting" and not leaving:
+        raise NotFound(
+            f"The source {source_id!r} is being deleted.",
+            hint="If that was interrupted, finish it with "
+            f"'s3pipelines sources delete --id {source_id}'.",
+        )
+    return source
+
+
+def _require_usable(catalog: Catalog, source: Source) -> None:
+    refuse_own_output(catalog, source)
+    next(list_pages(source.access(catalog.access), source.location, page_size=1))
 
 
 def _finish_deletion(catalog: Catalog, source_id: str) -> None:
-    found = _read(catalog.documents, source_id)
-    if found is None or found[0].state != "deleting":
+    documents = catalog.documents
+    if not _is_leaving(read_entry(documents, source_id).source):
         return
-    with hold(catalog.documents, index_lease(source_id), f"deleting source {source_id!r}"):
+    purpose = f"The deletion of source {source_id!r}"
+    with hold(documents, index_lease(source_id), purpose) as lease:
+        # Read again: while this one waited, another process may have finished the deletion, and a
+        # third one registered the id anew.
+        entry = read_entry(documents, source_id)
+        if not _is_leaving(entry.source):
+            return
         for schema in TABLES:
+            lease.confirm()
             forget_source(catalog, schema, source_id)
-        catalog.documents.remove(refresh_document(source_id))
-        catalog.documents.remove(_name(source_id))
+        documents.remove(refresh_document(source_id))
+        write_entry(documents, source_id, None, entry.tag)
 
 
-def _read(documents: Documents, source_id: str) -> tuple[Source, Document] | None:
-    try:
-        document = documents.read(_name(source_id))
-    except Gone:
-        return None
-    return Source.model_validate_json(document.body), document
+def _is_leaving(source: Source | None) -> bool:
+    return source is not None and source.state == "deleting"
+
+
+def _given_up(changes: dict[str, Any]) -> dict[str, Any]:
+    """What a new identity takes the place of."""
+    if changes.get("anonymous"):
+        return {"profile": None, "role_arn": None}
+    return {"anonymous": False} if changes.get("profile") or changes.get("role_arn") else {}
 
 
 def _require_valid_id(source_id: str) -> None:
@@ -207,15 +276,8 @@ def _validated(fields: dict[str, Any], **more: Any) -> Source:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        which = f"option {name!r} is" if name else "options are"
         raise InvalidInput(
-            f"The option {name!r} is not valid: {first['msg']}.",
+            f"The {which} not valid: {first['msg'].removeprefix('Value error, ')}.",
             hint="See 's3pipelines sources create --help'.",
         ) from error
-
-
-def _encoded(source: Source) -> bytes:
-    return source.model_dump_json(indent=2).encode()
-
-
-def _name(source_id: str) -> str:
-    return f"{_FOLDER}{source_id}.json"

@@ -1,8 +1,8 @@
+# pyright: standard
+# pyarrow ships no types.
 """How large a source is, before it was ever indexed: a bounded look at its listing."""
 
 from dataclasses import dataclass
-
-import pyarrow.compute as pc
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.sources.scope import Scope
@@ -33,7 +33,7 @@ def size_of(catalog: Catalog, source: Source) -> Size:
     for number, page in enumerate(pages, start=1):
         belonging = scope.of(page)
         objects += belonging.num_rows
-        size_bytes += pc.sum(belonging.column("size_bytes")).as_py() or 0
+        size_bytes += sum(belonging.column("size_bytes").to_pylist())
         if number == _MOST_PAGES:
             return Size(objects, size_bytes, complete=next(pages, None) is None)
     return Size(objects, size_bytes, complete=True)

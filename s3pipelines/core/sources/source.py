@@ -3,11 +3,19 @@
 import re
 import uuid
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
-from s3pipelines.core.storage.access import Access
+from s3pipelines.core.storage.access import AWS_ENDPOINT, Access
 from s3pipelines.core.storage.locations import S3Location
 
 SOURCE_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -15,12 +23,39 @@ SOURCE_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 Derivative = Literal["headers", "thumbnails", "pyramids", "hdf5"]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4096)]
 Tags = Annotated[dict[str, str], Field(max_length=50)]
+# timedelta overflows at a thousand times more.
+_HUNDRED_YEARS_H = 100 * 366 * 24
+
+
+def _without_doubles(derive: tuple[Derivative, ...]) -> tuple[Derivative, ...]:
+    return tuple(dict.fromkeys(derive))
+
+
+def _or_none(text: str | None) -> str | None:
+    return text.strip() or None if text else None
+
+
+def _endpoint(url: str | None) -> str | None:
+    if url is None or url == AWS_ENDPOINT:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an endpoint is written https://HOST[:PORT], or 'aws'")
+    if parts.username or parts.password or parts.query:
+        raise ValueError("an endpoint holds no user, password or query")
+    return url.rstrip("/")
+
+
+# Empty takes a value away again.
+Named = Annotated[str | None, AfterValidator(_or_none)]
+Endpoint = Annotated[Named, AfterValidator(_endpoint)]
 
 
 class HistoryEntry(BaseModel):
     """One thing that somebody did to a source's registration."""
 
-    model_config = ConfigDict(frozen=True)
+    # Like those of a source, fields of a newer release survive an update by this one.
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     at: datetime
     by: str
@@ -47,15 +82,21 @@ class SourceOptions(BaseModel):
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     settle_s: int = Field(default=0, ge=0, le=7 * 24 * 3600)
-    derive: tuple[Derivative, ...] = ()
+    derive: Annotated[tuple[Derivative, ...], AfterValidator(_without_doubles)] = ()
     pyramids: Literal["on-arrival", "scheduled"] = "scheduled"
-    fresh_within_hours: float = Field(default=36, gt=0)
+    fresh_within_hours: float = Field(default=36, gt=0, le=_HUNDRED_YEARS_H)
     read_only: bool = False
-    profile: str | None = None
-    role_arn: str | None = None
+    profile: Named = None
+    role_arn: Named = None
     anonymous: bool = False
-    endpoint_url: str | None = None
+    endpoint_url: Endpoint = None
     requester_pays: bool = False
+
+    @model_validator(mode="after")
+    def _one_identity(self) -> Self:
+        if self.anonymous and (self.profile or self.role_arn):
+            raise ValueError("a source is anonymous or has a profile or role, not both")
+        return self
 
 
 class Source(SourceOptions):
@@ -70,8 +111,8 @@ class Source(SourceOptions):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     id: Annotated[str, StringConstraints(pattern=f"^{SOURCE_ID.pattern}$")]
-    bucket: str
-    prefix: str
+    bucket: Annotated[str, StringConstraints(min_length=1)]
+    prefix: Annotated[str, StringConstraints(pattern=r"(^|/)$")]
     generation: str = Field(default_factory=lambda: uuid.uuid4().hex)
     state: Literal["active", "deleting"] = "active"
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))

@@ -47,18 +47,23 @@ class Access:
         """This access with what a source says of its own in its place.
 
         A source with an identity of its own (a profile, or none at all) does not inherit the
-        keys; a source with a role assumes it with the credentials it would otherwise have had.
+        keys; a source with a role assumes it with the keys of its profile or of the catalog.
         """
-        own_identity = profile is not None or anonymous
+        own_identity = bool(profile) or anonymous
+        elsewhere = bool(endpoint_url) and endpoint_url != self.endpoint_url
         return replace(
             self,
-            profile=profile if own_identity else self.profile,
+            # An anonymous source keeps the profile, which may name the endpoint and the region.
+            profile=profile or self.profile,
             static_keys=None if own_identity else self.static_keys,
             role_arn=role_arn or (None if own_identity else self.role_arn),
             anonymous=anonymous or (self.anonymous and not (profile or role_arn)),
             endpoint_url=endpoint_url or self.endpoint_url,
-            # The region of the catalog says nothing about a bucket at another endpoint.
-            region=None if endpoint_url or profile else self.region,
+            # What the catalog says of its own server (a region, a certificate that nobody signed)
+            # says nothing about another one.
+            region=None if elsewhere or profile else self.region,
+            use_ssl=True if elsewhere else self.use_ssl,
+            verify=None if elsewhere else self.verify,
             requester_pays=requester_pays or self.requester_pays,
         )
 
@@ -76,4 +81,4 @@ def _normal_endpoint(url: str | None) -> str:
     if host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
         return AWS_ENDPOINT
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return f"{'127.0.0.1' if host == 'localhost' else host}:{port}"
+    return f"{'127.0.0.1' if host in ('localhost', '::1') else host}:{port}"

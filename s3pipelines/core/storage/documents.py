@@ -7,10 +7,10 @@ through exclusive file locks. Both replace a document whole or not at all.
 import fcntl
 import hashlib
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from s3pipelines.core.errors import (
     AccessDenied,
     AlreadyExists,
     Gone,
+    InvalidInput,
     PreconditionFailed,
     StorageError,
 )
@@ -27,6 +28,10 @@ from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.locations import FolderLocation, Location, S3Location
 
 _LOCK_FILE = ".documents.lock"
+_UNFINISHED = ".unfinished-"
+# Documents are small, and a lease must hear of a lost answer before it expires.
+_READ_TIMEOUT_S = 8
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,15 @@ class Document:
 
 
 class Documents(Protocol):
-    """A store of small documents under slash-separated names."""
+    """A store of small documents under slash-separated names.
+
+    Names have no empty part, no `.` or `..`, and no part that begins with `.unfinished-`;
+    anything else may stand in them. All methods raise `InvalidInput` for other names, and
+    `StorageError` if the store cannot be used.
+
+    A write whose answer is lost is tried again, and then refused because of itself: who must know
+    reads the document and looks whether it is their own.
+    """
 
     def create(self, name: str, body: bytes) -> str:
         """Write a new document and return its tag; `AlreadyExists` if there is one."""
@@ -78,7 +91,8 @@ class S3Documents:
     def __init__(self, location: S3Location, access: Access) -> None:
         self._bucket = location.bucket
         self._prefix = location.prefix
-        self._client = s3_client(access)
+        brief = replace(access, max_attempts=min(access.max_attempts, _ATTEMPTS))
+        self._client = s3_client(brief, read_timeout_s=_READ_TIMEOUT_S)
 
     def create(self, name: str, body: bytes) -> str:
         """See `Documents.create`."""
@@ -123,7 +137,7 @@ class S3Documents:
         return sorted(key.removeprefix(self._prefix) for key in keys)
 
     def _key(self, name: str) -> str:
-        return self._prefix + name
+        return self._prefix + _checked(name)
 
     def _put(self, name: str, body: bytes, condition: dict[str, str]) -> str:
         with s3_errors(self._bucket, self._key(name)):
@@ -178,21 +192,30 @@ class FolderDocuments:
 
     def names(self, prefix: str) -> list[str]:
         """See `Documents.names`."""
-        files = (path for path in self._path(prefix).rglob("*") if path.is_file())
-        relative = (path.relative_to(self._folder).as_posix() for path in files)
-        return sorted(name for name in relative if not name.endswith(".part"))
+        found: list[str] = []
+        with _folder_errors(self._folder):
+            # Not `rglob`, which takes a folder that may not be read for an empty one.
+            for folder, _, files in os.walk(self._path(prefix), onerror=_not_empty):
+                relative = Path(folder).relative_to(self._folder)
+                found += [(relative / name).as_posix() for name in files if not _is_internal(name)]
+        return sorted(found)
 
     def _path(self, name: str) -> Path:
-        return self._folder / name
+        return self._folder / _checked(name)
 
     def _write(self, name: str, body: bytes) -> str:
         path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
-            part.write(body)
-            part.flush()
-            os.fsync(part.fileno())
-        os.replace(part.name, path)
+        # Not a `tempfile`, which only its owner may read: a catalog can be shared by a group.
+        part = path.with_name(f"{_UNFINISHED}{uuid.uuid4().hex}")
+        try:
+            with part.open("xb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
         return _tag(body)
 
     @contextmanager
@@ -218,6 +241,23 @@ def _folder_errors(folder: Path) -> Iterator[None]:
             f"The folder {folder} cannot be used ({error.strerror or error}).",
             hint="Check the disk, or set S3PIPELINES_CATALOG to another place.",
         ) from error
+
+
+def _not_empty(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _is_internal(file_name: str) -> bool:
+    return file_name == _LOCK_FILE or file_name.startswith(_UNFINISHED)
+
+
+def _checked(name: str) -> str:
+    """The name, if it leads nowhere else than where it says, in a folder and in a bucket."""
+    parts = name.removesuffix("/").split("/")
+    if "\0" in name or any(part in ("", ".", "..") or _is_internal(part) for part in parts):
+        raise InvalidInput(f"{name!r} cannot be the name of a document.", hint="Choose another.")
+    return name
 
 
 def _tag(body: bytes) -> str:

@@ -7,15 +7,20 @@ from typing import Any
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionError,
     CredentialRetrievalError,
-    EndpointConnectionError,
     HTTPClientError,
-    InvalidEndpointDiscoveryConfigurationError,
+    IncompleteReadError,
+    LoginError,
+    MetadataRetrievalError,
+    NoAuthTokenError,
     NoCredentialsError,
     PartialCredentialsError,
+    ProfileNotFound,
+    RefreshWithMFAUnsupportedError,
     SSOError,
+    TokenRetrievalError,
 )
+from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
 from s3pipelines.core.errors import (
     AccessDenied,
@@ -61,12 +66,17 @@ _BY_CODE: dict[str, tuple[type[StorageError], str, str]] = {
     "PermanentRedirect": (
         WrongRegion,
         "The bucket {bucket!r} lies in another region.",
-        "Set AWS_REGION to the region of the bucket.",
+        "Set AWS_REGION to {region}.",
     ),
     "SlowDown": (
         Throttled,
         "The endpoint asks to slow down ({target}).",
         "Try again later, or with fewer requests at a time.",
+    ),
+    "InternalError": (
+        Unreachable,
+        "The endpoint fails on its own side ({target}, {operation}).",
+        "Try again later; if it goes on, look at the server.",
     ),
     "NoSuchKey": (Gone, "There is no object {target}.", "It may have been deleted meanwhile."),
     "PreconditionFailed": (
@@ -87,16 +97,37 @@ _SAME_AS = {
     "301": "PermanentRedirect",
     "AuthorizationHeaderMalformed": "PermanentRedirect",
     "IllegalLocationConstraintException": "PermanentRedirect",
+    "500": "InternalError",
+    "502": "InternalError",
+    "504": "InternalError",
+    "RequestTimeout": "InternalError",
     "503": "SlowDown",
     "ServiceUnavailable": "SlowDown",
     "RequestLimitExceeded": "SlowDown",
     "Throttling": "SlowDown",
+    "ExpiredTokenException": "ExpiredToken",
     "InvalidToken": "ExpiredToken",
     "TokenRefreshRequired": "ExpiredToken",
     "InvalidClientTokenId": "InvalidAccessKeyId",
     "UnrecognizedClientException": "InvalidAccessKeyId",
     "RequestTimeTooSkewed": "SignatureDoesNotMatch",
 }
+
+
+# What botocore raises when there are no keys to sign with, or they cannot be fetched.
+_NO_KEYS = (
+    CredentialRetrievalError,
+    LoginError,
+    MetadataRetrievalError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    RefreshWithMFAUnsupportedError,
+    SSOError,
+    TokenRetrievalError,
+)
+# No answer, or only a part of one.
+_NO_ANSWER = (BotocoreConnectionError, HTTPClientError, IncompleteReadError)
 
 
 @contextmanager
@@ -110,44 +141,85 @@ def s3_errors(bucket: str, key: str = "") -> Iterator[None]:
         yield
     except ClientError as error:
         raise _from_response(error, bucket, key) from error
-    except (
-        NoCredentialsError,
-        PartialCredentialsError,
-        CredentialRetrievalError,
-        SSOError,
-    ) as error:
+    except (BotoCoreError, ValueError) as error:
+        raise _from_botocore(error, f"s3://{bucket}/{key}") from error
+    except RuntimeError as error:
+        # What botocore raises, unlike all else, when a refresh gives credentials that have expired.
+        if not str(error).startswith("Credentials were refreshed"):
+            raise
+        raise _no_keys(error, f"s3://{bucket}/{key}") from error
+
+
+@contextmanager
+def configuration_errors() -> Iterator[None]:
+    """Turn what botocore raises before it asks anybody into a `StorageError`.
+
+    Raises:
+        BadCredentials: A profile or its credentials cannot be had.
+        StorageError: Something else of the AWS configuration of this machine is not valid.
+    """
+    try:
+        yield
+    except ProfileNotFound as error:
         raise BadCredentials(
-            f"There are no usable AWS credentials for s3://{bucket}/{key} ({_one_line(error)}).",
-            hint="Set AWS_PROFILE, log in, or register the source with --profile or --anonymous.",
+            f"There is no AWS profile {error.kwargs['profile']!r} on this machine.",
+            hint="Add it with 'aws configure --profile NAME', or name another one.",
         ) from error
-    except (EndpointConnectionError, ConnectionError, HTTPClientError) as error:
-        raise Unreachable(
-            f"The S3 endpoint of bucket {bucket!r} does not answer ({_one_line(error)}).",
-            hint="Check AWS_ENDPOINT_URL_S3 or the source's --endpoint, and the network.",
-        ) from error
-    except (BotoCoreError, InvalidEndpointDiscoveryConfigurationError, ValueError) as error:
+    except (BotoCoreError, ClientError, ValueError) as error:
+        if isinstance(error, _NO_KEYS):
+            raise _no_keys(error, "S3") from error
         raise StorageError(
-            f"s3://{bucket}/{key} cannot be asked ({_one_line(error)}).",
-            hint="Check the bucket's name, the endpoint and the AWS configuration.",
+            f"The AWS configuration cannot be used ({_one_line(error)}).",
+            hint="Check the endpoint, the region and the files below ~/.aws.",
         ) from error
+
+
+def _from_botocore(error: Exception, target: str) -> StorageError:
+    if isinstance(error, _NO_KEYS):
+        return _no_keys(error, target)
+    if isinstance(error, _NO_ANSWER):
+        return Unreachable(
+            f"The endpoint does not answer when asked for {target} ({_one_line(error)}).",
+            hint="Check AWS_ENDPOINT_URL_S3 or the source's --endpoint, and the network.",
+        )
+    return StorageError(
+        f"{target} cannot be asked ({_one_line(error)}).",
+        hint="Check the bucket's name, the endpoint and the AWS configuration.",
+    )
+
+
+def _no_keys(error: Exception, target: str) -> BadCredentials:
+    return BadCredentials(
+        f"There are no usable AWS credentials for {target} ({_one_line(error)}).",
+        hint="Set AWS_PROFILE, log in, or register the source with --profile or --anonymous.",
+    )
 
 
 def _from_response(error: ClientError, bucket: str, key: str) -> StorageError:
     response: dict[str, Any] = dict(error.response)
     code = str(response.get("Error", {}).get("Code", ""))
+    message = _one_line(response.get("Error", {}).get("Message", ""))
     operation = error.operation_name
-    if _SAME_AS.get(code, code) == "NoSuchKey" and not key:
-        code = "NoSuchBucket"  # HEAD has no body, so a missing bucket is a bare 404.
-    known = _BY_CODE.get(_SAME_AS.get(code, code))
     target = f"s3://{bucket}/{key}"
+    if operation.startswith("AssumeRole"):
+        return BadCredentials(
+            f"The role for {target} cannot be assumed: {code} {message}.",
+            hint="Check its ARN, its trust policy and the keys that assume it.",
+        )
+    code = _SAME_AS.get(code, code)
+    if code == "NoSuchKey" and not key:
+        code = "NoSuchBucket"  # HEAD has no body, so a missing bucket is a bare 404.
+    known = _BY_CODE.get(code)
     if known is None:
-        message = response.get("Error", {}).get("Message", "")
         return StorageError(
-            f"{operation} on {target} failed: {code} {_one_line(message)}".rstrip() + ".",
+            f"{operation} on {target} failed: {code} {message}".rstrip() + ".",
             hint="See the S3 API reference for this code.",
         )
     kind, text, hint = known
-    return kind(text.format(bucket=bucket, target=target, operation=operation), hint=hint)
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    region = headers.get("x-amz-bucket-region", "the region of the bucket")
+    values = {"bucket": bucket, "target": target, "operation": operation, "region": region}
+    return kind(text.format(**values), hint=hint.format(**values))
 
 
 def _one_line(error: object) -> str:

@@ -9,64 +9,20 @@ makes that harmless is that it calls `Lease.confirm` before it commits, and that
 commit whose table has changed since it was opened.
 """
 
-import json
-import os
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
-
-import psutil
 
 from s3pipelines.core.errors import AlreadyExists, Busy, Gone, PreconditionFailed, StorageError
 from s3pipelines.core.storage.documents import Document, Documents
+from s3pipelines.core.storage.holders import Holder
 
 RENEW_EVERY_S = 5.0
 # Six renewals may be missed (a slow S3, a paused machine) before a holder counts as gone.
 EXPIRE_AFTER_S = 30.0
 _POLL_EVERY_S = 0.5
 _FREE = b"null"
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a lease; `beat` grows with each renewal, so that no two contents are equal."""
-
-    nonce: str
-    purpose: str
-    host: str
-    boot_id: str
-    pid: int
-    process_started: float
-    beat: int = 0
-
-    @staticmethod
-    def here(purpose: str) -> "Holder":
-        """This process."""
-        return Holder(
-            nonce=uuid.uuid4().hex,
-            purpose=purpose,
-            host=socket.gethostname(),
-            boot_id=_boot_id(),
-            pid=os.getpid(),
-            process_started=psutil.Process().create_time(),
-        )
-
-    def surely_gone(self) -> bool:
-        """True only if this machine can tell that the process no longer runs."""
-        if self.host != socket.gethostname():
-            return False
-        if self.boot_id != _boot_id():
-            return True
-        try:
-            # Start times are read in ticks, so an equal one may differ by rounding.
-            return abs(psutil.Process(self.pid).create_time() - self.process_started) > 1
-        except psutil.NoSuchProcess:
-            return True
 
 
 class Lease:
@@ -101,13 +57,19 @@ class Lease:
                 ) from self._lost
 
     def release(self) -> None:
-        """Give the lease back; harmless if it was lost."""
+        """Give the lease back.
+
+        Harmless if it was lost: what another holder wrote is never written over. If the store is
+        out of reach, the lease expires by itself, and the work that was done under it stands.
+        """
         self._stop.set()
         self._thread.join()
-        with self._turn, suppress(PreconditionFailed):
-            if self._lost is None:
-                # Not removed: a removal cannot be bound to what is there by now.
-                self._documents.replace(self._name, _FREE, self._tag)
+        with self._turn, suppress(StorageError):
+            try:
+                self._free()
+            except PreconditionFailed as error:
+                self._settle_doubt(error)
+                self._free()
 
     def _keep(self) -> None:
         while not self._stop.wait(RENEW_EVERY_S):
@@ -116,24 +78,25 @@ class Lease:
                 if self._lost is None:
                     self._renew()
 
+    def _free(self) -> None:
+        if self._lost is None:
+            # Not removed: a removal cannot be bound to what is there by now.
+            self._documents.replace(self._name, _FREE, self._tag)
+
     def _renew(self) -> None:
-        body = _encoded(self._holder, self._beat + 1)
+        self._beat += 1
+        body = self._holder.encoded(self._beat)
         try:
             self._tag = self._documents.replace(self._name, body, self._tag)
-            self._beat += 1
         except PreconditionFailed as error:
-            self._settle_doubt(body, error)
+            self._settle_doubt(error)
 
-    def _settle_doubt(self, body: bytes, refused: PreconditionFailed) -> None:
-        """A retried PUT is refused when its first try had arrived: then the body is ours."""
-        try:
-            found = self._documents.read(self._name)
-        except Gone:
-            self._lost = refused
-            return
-        if found.body == body:
+    def _settle_doubt(self, refused: PreconditionFailed) -> None:
+        """A renewal whose answer was lost makes the next one fail: but then the nonce is ours."""
+        found = _read_or_none(self._documents, self._name)
+        holder = Holder.decoded(found.body) if found else None
+        if found and holder and holder.nonce == self._holder.nonce:
             self._tag = found.tag
-            self._beat += 1
         else:
             self._lost = refused
 
@@ -162,25 +125,23 @@ def hold(
 
 
 def _acquire(documents: Documents, name: str, holder: Holder, wait_s: float) -> str:
+    """Wait until the lease is free or abandoned, and take it; returns the document's tag."""
     deadline = time.monotonic() + wait_s
     seen_tag, seen_since = "", 0.0
     while True:
-        try:
-            return documents.create(name, _encoded(holder, 0))
-        except AlreadyExists:
-            current = _read_or_none(documents, name)
-        if current is None:
-            continue
-        if current.tag != seen_tag:
+        current = _read_or_none(documents, name)
+        other = Holder.decoded(current.body) if current else None
+        if current and other and other.nonce == holder.nonce:
+            return current.tag  # Taken before, only the answer was lost.
+        if current and current.tag != seen_tag:
             seen_tag, seen_since = current.tag, time.monotonic()
-        other = _decoded(current)
         expired = time.monotonic() - seen_since > EXPIRE_AFTER_S
         if other is None or expired or other.surely_gone():
-            try:
-                return documents.replace(name, _encoded(holder, 0), current.tag)
-            except PreconditionFailed:
-                continue
+            taken = _take(documents, name, holder, current)
+            if taken is not None:
+                return taken  # Else somebody was faster, or the answer was lost: look again.
         if time.monotonic() > deadline:
+            other = other or Holder(nonce="")
             raise Busy(
                 f"{other.purpose} is running already (process {other.pid} on {other.host}).",
                 hint="Wait for it to end, then repeat.",
@@ -188,22 +149,18 @@ def _acquire(documents: Documents, name: str, holder: Holder, wait_s: float) -> 
         time.sleep(_POLL_EVERY_S)
 
 
+def _take(documents: Documents, name: str, holder: Holder, current: Document | None) -> str | None:
+    """Write the holder over exactly what was seen; None if it is no longer there."""
+    try:
+        if current is None:
+            return documents.create(name, holder.encoded(0))
+        return documents.replace(name, holder.encoded(0), current.tag)
+    except (AlreadyExists, PreconditionFailed):
+        return None
+
+
 def _read_or_none(documents: Documents, name: str) -> Document | None:
     try:
         return documents.read(name)
     except Gone:
         return None
-
-
-def _encoded(holder: Holder, beat: int) -> bytes:
-    return json.dumps({**asdict(holder), "beat": beat}).encode()
-
-
-def _decoded(document: Document) -> Holder | None:
-    fields = json.loads(document.body)
-    return Holder(**fields) if fields else None
-
-
-def _boot_id() -> str:
-    path = Path("/proc/sys/kernel/random/boot_id")
-    return path.read_text().strip() if path.exists() else f"boot at {psutil.boot_time():.0f}"

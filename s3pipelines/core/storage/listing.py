@@ -33,10 +33,12 @@ class ListingPage:
         objects: Rows of schema `LISTED`, in the order of their UTF-8 keys.
         server_time: The server's own clock when it answered; the only one that may be compared
             with `last_modified`.
+        is_last: The listing ends with this page. (A page without objects need not be the last.)
     """
 
     objects: pa.RecordBatch
     server_time: datetime
+    is_last: bool
 
 
 def list_pages(
@@ -69,16 +71,33 @@ def list_pages(
     while True:
         with s3_errors(location.bucket):
             response = client.list_objects_v2(**request)
-        page = _page(response)
-        last_key = _checked_order(page.objects, last_key, location)
+        page = _page(response, location)
+        last_key = _checked_keys(page.objects, last_key, location)
         yield page
-        if not response.get("IsTruncated"):
+        if page.is_last:
             return
-        request["ContinuationToken"] = response["NextContinuationToken"]
+        token = response["NextContinuationToken"]
+        if token == request.get("ContinuationToken") and not page.objects.num_rows:
+            raise _not_usable(location, "does not get on")
+        request["ContinuationToken"] = token
 
 
-def _page(response: dict[str, Any]) -> ListingPage:
-    contents = response.get("Contents", [])
+def _page(response: dict[str, Any], location: S3Location) -> ListingPage:
+    # An empty answer, or another XML document than a listing (a proxy's, say), must not pass for
+    # the listing of an empty bucket: the index of the source would be emptied.
+    if "IsTruncated" not in response:
+        raise _not_usable(location, "does not say whether it is complete")
+    is_last = not response["IsTruncated"]
+    if not is_last and not response.get("NextContinuationToken"):
+        raise _not_usable(location, "says that it goes on, but not how")
+    try:
+        objects = _objects(response.get("Contents", []))
+    except KeyError as error:
+        raise _not_usable(location, f"has objects without {error}") from error
+    return ListingPage(objects, _server_time(response), is_last)
+
+
+def _objects(contents: list[dict[str, Any]]) -> pa.RecordBatch:
     columns = [
         [entry["Key"] for entry in contents],
         [entry["Size"] for entry in contents],
@@ -89,23 +108,34 @@ def _page(response: dict[str, Any]) -> ListingPage:
     arrays = [
         pa.array(values, type=field.type) for values, field in zip(columns, LISTED, strict=True)
     ]
-    return ListingPage(
-        pa.RecordBatch.from_arrays(arrays, schema=LISTED), _server_time(response)
-    )
+    return pa.RecordBatch.from_arrays(arrays, schema=LISTED)
 
 
 def _server_time(response: dict[str, Any]) -> datetime:
-    date = response["ResponseMetadata"]["HTTPHeaders"].get("date")
-    return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
+    date = response["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+    try:
+        told = parsedate_to_datetime(date)
+    except ValueError:
+        return datetime.now(UTC)
+    return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
 
 
-def _checked_order(objects: pa.RecordBatch, last_key: bytes, location: S3Location) -> bytes:
+def _checked_keys(objects: pa.RecordBatch, last_key: bytes, location: S3Location) -> bytes:
     """Everything downstream relies on keys that strictly grow; a server without that is refused."""
-    for key in objects.column("key").cast(pa.binary()).to_pylist():
+    keys = objects.column("key").cast(pa.binary()).to_pylist()
+    for key in keys:
         if key <= last_key:
-            raise StorageError(
-                f"The listing of {location.uri} is not in key order ({key!r} after {last_key!r}).",
-                hint="This server (or S3 Express directory bucket) cannot be indexed.",
-            )
+            raise _not_usable(location, f"is not in key order ({key!r} after {last_key!r})")
         last_key = key
+    # In order, so that the first and the last one speak for all between them.
+    prefix = location.prefix.encode()
+    if keys and not (keys[0].startswith(prefix) and keys[-1].startswith(prefix)):
+        raise _not_usable(location, f"has keys of other prefixes ({keys[0]!r} to {keys[-1]!r})")
     return last_key
+
+
+def _not_usable(location: S3Location, why: str) -> StorageError:
+    return StorageError(
+        f"The listing of {location.uri} {why}.",
+        hint="This server cannot be indexed: check that it is an S3 general purpose bucket.",
+    )

@@ -8,6 +8,11 @@ from s3pipelines.core.errors import InvalidInput
 
 # S3's own rules for general purpose buckets, plus the underscores and capitals of old ones.
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+# deltalake encodes any other character of a prefix twice, so that tables would lie elsewhere than
+# the documents beside them (seen with 1.6.6: `a b/` became `a%2520b/`), and drops `..` and `//`.
+_OWN_SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._=-]+")
+# What deltalake 1.6.6 panics at, or DuckDB 1.5.5 reads as a pattern, in the path of a folder.
+_ODD_IN_FOLDERS = re.compile(r"[%\[\]^|\\*?\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class S3Location:
 
     def child(self, relative: str) -> "S3Location":
         """The folder `relative` below this one."""
-        return S3Location(self.bucket, self.prefix + relative.strip("/") + "/")
+        below = relative.strip("/")
+        return S3Location(self.bucket, f"{self.prefix}{below}/") if below else self
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class FolderLocation:
 
     def child(self, relative: str) -> "FolderLocation":
         """The folder `relative` below this one."""
-        return FolderLocation(self.path / relative)
+        return FolderLocation(self.path / relative.strip("/"))
 
 
 Location = S3Location | FolderLocation
@@ -70,13 +76,34 @@ def parse_s3_location(text: str) -> S3Location:
 
 
 def parse_location(text: str) -> Location:
-    """Read `s3://bucket/prefix` or the path of a local folder.
+    """Read where the project keeps something of its own: `s3://bucket/prefix` or a local folder.
 
     Raises:
-        InvalidInput: `text` names neither.
+        InvalidInput: `text` names neither, or holds characters that would lead the libraries
+            behind the tables to another place.
     """
     if not text.strip():
         raise InvalidInput("The location is empty.", hint="Write s3://BUCKET/PREFIX or a folder.")
-    if "://" in text:
-        return parse_s3_location(text)
-    return FolderLocation(Path(text).expanduser().absolute())
+    if "://" not in text:
+        return _parse_folder(text)
+    location = parse_s3_location(text)
+    segments = location.prefix.split("/")[:-1]
+    if not all(_OWN_SEGMENT.fullmatch(segment) for segment in segments):
+        raise InvalidInput(
+            f"The prefix {location.prefix!r} cannot hold the project's own data.",
+            hint="Use letters, digits, '.', '_', '-' and '=' between single slashes.",
+        )
+    return location
+
+
+def _parse_folder(text: str) -> FolderLocation:
+    try:
+        path = Path(text).expanduser().absolute()
+    except RuntimeError as error:  # `~nobody`
+        raise InvalidInput(f"There is no folder {text!r}.", hint="Write its full path.") from error
+    if odd := _ODD_IN_FOLDERS.search(str(path)):
+        raise InvalidInput(
+            f"The folder {str(path)!r} has a {odd.group()!r} in its path.",
+            hint="Choose a folder without any of % [ ] ^ | \\ * ? and control characters.",
+        )
+    return FolderLocation(path)

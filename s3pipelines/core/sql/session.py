@@ -1,0 +1,162 @@
+"""A session: a locked DuckDB with one view per table, which answers statements that only read."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from weakref import WeakSet
+
+import duckdb
+import pyarrow as pa
+
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.schemas import TABLES, TableSchema
+from s3pipelines.core.catalog.tables import open_table
+from s3pipelines.core.errors import NotFound
+from s3pipelines.core.sql.failures import statement_error
+from s3pipelines.core.sql.gate import check_read_only
+from s3pipelines.core.sql.streams import Stream
+from s3pipelines.core.storage.locations import FolderLocation
+
+_OPEN_AT_A_TIME = 8
+_COLUMNS = """
+    SELECT table_name, column_name FROM information_schema.columns
+    WHERE table_schema = 'main' ORDER BY table_name, ordinal_position
+"""
+
+
+class Session:
+    """Answers statements over the catalog's tables; made by `open_session`.
+
+    Several statements may run at the same time, also from several threads. Each sees the tables
+    as they are when it starts.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, memory_limit_mb: int) -> None:
+        self._connection = connection
+        self._memory_limit_mb = memory_limit_mb
+        self._streams: WeakSet[Stream] = WeakSet()
+
+    def run(self, statement: str) -> pa.RecordBatchReader:
+        """Run one statement that reads, and stream what it finds.
+
+        The answer is computed as it is read, so it may be larger than memory. Times are in UTC.
+        Ctrl-C, while the main thread waits here or for a batch, stops DuckDB and raises
+        `KeyboardInterrupt`.
+
+        Args:
+            statement: `SELECT` in any of its forms, `DESCRIBE`, `SUMMARIZE`, `SHOW TABLES`, or
+                `EXPLAIN [ANALYZE]` of a `SELECT`.
+
+        Returns:
+            Batches of some 16,000 rows. Let go of the reader to end the statement early.
+            Reading it raises the same errors as this call.
+
+        Raises:
+            InvalidInput: The statement is refused, wrong, or needs too much memory.
+            StorageError: The catalog cannot be read.
+        """
+        cursor = self._connection.cursor()
+        try:
+            check_read_only(cursor, statement)
+        except BaseException:
+            cursor.close()
+            raise
+        stream = Stream(cursor, statement, self._memory_limit_mb)
+        self._streams.add(stream)
+        return pa.RecordBatchReader.from_batches(stream.schema, stream)
+
+    def columns(self) -> dict[str, list[str]]:
+        """The names of the columns by table, in their order."""
+        names: dict[str, list[str]] = {}
+        with self._connection.cursor() as cursor:
+            for table, column in cursor.execute(_COLUMNS).fetchall():
+                names.setdefault(table, []).append(column)
+        return names
+
+    def interrupt(self) -> None:
+        """Stop every statement that is running; who waits for one gets an `InvalidInput`."""
+        for stream in list(self._streams):
+            stream.interrupt()
+
+    def close(self) -> None:
+        """End every statement that is still running; `open_session` does it at its end."""
+        for stream in list(self._streams):
+            stream.close()
+
+
+@contextmanager
+def open_session(catalog: Catalog, sources: pa.Table | None = None) -> Iterator[Session]:
+    """A session over the catalog's tables.
+
+    A table that the catalog does not have yet is an empty view. The credentials are those of
+    this moment: open another session rather than keep one for hours.
+
+    Args:
+        catalog: Where the tables are.
+        sources: The registry, one row per source; it becomes the table `sources`.
+
+    Raises:
+        StorageError: The catalog cannot be read.
+    """
+    with connect(catalog) as connection:
+        if sources is not None:
+            connection.register("given_sources", sources)
+            connection.execute("CREATE TABLE sources AS FROM given_sources")
+            connection.unregister("given_sources")
+        with ThreadPoolExecutor(_OPEN_AT_A_TIME) as pool:
+            # Side by side: to open a Delta table on S3 takes several requests in a row.
+            list(pool.map(lambda schema: _create_view(connection, catalog, schema), TABLES))
+        _lock(connection, catalog)
+        session = Session(connection, catalog.memory_limit_mb)
+        try:
+            yield session
+        finally:
+            session.close()
+
+
+def _create_view(
+    connection: duckdb.DuckDBPyConnection, catalog: Catalog, schema: TableSchema
+) -> None:
+    scan = f"delta_scan({sql_text(catalog.table_uri(schema.name))})"
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(_view(schema, _columns(cursor, schema, schema.column_names), scan))
+        except duckdb.Error as first:
+            try:
+                stored = [field.name for field in open_table(catalog, schema).schema().fields]
+            except NotFound:
+                stored, scan = [], "(SELECT 1) WHERE false"
+            if stored == schema.column_names:
+                raise statement_error(first, catalog.memory_limit_mb) from first
+            cursor.execute(_view(schema, _columns(cursor, schema, stored), scan))
+
+
+def _view(schema: TableSchema, columns: str, origin: str) -> str:
+    return f'CREATE VIEW "{schema.name}" AS SELECT {columns} FROM {origin}'
+
+
+def _columns(cursor: duckdb.DuckDBPyConnection, schema: TableSchema, stored: list[str]) -> str:
+    """The columns of the view; those that the table has not got yet are NULL.
+
+    A release may add a column, and reads tables that no writer of that release has touched yet.
+    """
+    types = cursor.from_arrow(schema.arrow.empty_table()).types
+    return ", ".join(
+        f'"{name}"' if name in stored else f'CAST(NULL AS {type_}) AS "{name}"'
+        for name, type_ in zip(schema.column_names, types, strict=True)
+    )
+
+
+def _lock(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
+    """Take from the connection, for good, all that DuckDB can take; the gate sees to the rest."""
+    folder = catalog.location.child("tables")
+    allowed = {folder.uri}
+    if isinstance(folder, FolderLocation):
+        allowed.add(str(folder.path.resolve()))  # Delta's log gives its files by their real path.
+    listed = ", ".join(sql_text(f"{uri.rstrip('/')}/") for uri in sorted(allowed))
+    connection.execute(f"SET allowed_directories = [{listed}]")
+    connection.execute("SET enable_external_access = false")
+    # Global: a cursor does not inherit what was set for the connection that it came from.
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    connection.execute("SET lock_configuration = true")

@@ -1,0 +1,64 @@
+"""The one place where the parts are wired together: `defs`, which Dagster loads."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dagster import Definitions, ExecutorDefinition, in_process_executor, multiprocess_executor
+
+from s3pipelines.assets.index_checks import index_checks
+from s3pipelines.assets.object_index import object_index
+from s3pipelines.assets.uploads import uploads
+from s3pipelines.jobs.refresh_index import (
+    check_index,
+    nightly_check,
+    nightly_reindex,
+    refresh_index,
+)
+from s3pipelines.jobs.register_source import register_source
+from s3pipelines.resources.catalog import CatalogResource
+from s3pipelines.resources.duckdb import DuckDBResource
+from s3pipelines.resources.references import ReferenceIOManager
+from s3pipelines.resources.s3 import CatalogS3Resource
+from s3pipelines.sensors.upload_listing import build_upload_listing
+from s3pipelines.settings import Settings, load_settings
+
+_EXECUTORS: dict[str, ExecutorDefinition] = {
+    "in_process": in_process_executor,
+    "multiprocess": multiprocess_executor,
+}
+
+
+def build_definitions(
+    settings: Settings | None = None, *, resource_overrides: Mapping[str, Any] | None = None
+) -> Definitions:
+    """Fresh definitions, so that a test can swap parts without patching.
+
+    Args:
+        settings: By default those of the environment.
+        resource_overrides: Resources by key, in place of those of the settings.
+    """
+    settings = settings or load_settings()
+    return Definitions(
+        assets=[uploads, object_index],
+        asset_checks=[index_checks],
+        jobs=[refresh_index, check_index, register_source],
+        schedules=[nightly_reindex, nightly_check],
+        sensors=[build_upload_listing(settings)],
+        executor=_EXECUTORS[settings.executor],
+        resources={**build_resources(settings), **(resource_overrides or {})},
+    )
+
+
+def build_resources(settings: Settings) -> dict[str, Any]:
+    """The resources that the settings describe, by key."""
+    s3 = CatalogS3Resource()
+    catalog = CatalogResource.from_settings(settings, s3)
+    return {
+        "s3": s3,
+        "catalog": catalog,
+        "duckdb": DuckDBResource(catalog=catalog),
+        "io_manager": ReferenceIOManager(catalog=catalog),
+    }
+
+
+defs = build_definitions()

@@ -1,0 +1,1 @@
+"""The jobs that people launch and schedules start; schedules live with their jobs."""

@@ -1,0 +1,77 @@
+"""`upload_listing`: notices new, overwritten and deleted objects by listing, slice by slice."""
+
+from datetime import UTC, datetime
+
+from dagster import (
+    AssetObservation,
+    DefaultSensorStatus,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SensorResult,
+    SkipReason,
+    sensor,
+)
+
+from s3pipelines.core.detection.looks import Look, look
+from s3pipelines.core.detection.passes import Passes
+from s3pipelines.core.errors import S3PipelinesError
+from s3pipelines.core.sources.registry import list_sources
+from s3pipelines.instance.partitions import repair_partitions
+from s3pipelines.jobs.refresh_index import refresh_index
+from s3pipelines.resources.catalog import CatalogResource
+from s3pipelines.sensors.run_requests import reason_to_wait, refresh_request
+from s3pipelines.settings import Settings
+
+
+def build_upload_listing(settings: Settings) -> SensorDefinition:
+    """The sensor, with the interval and the time budget of the settings."""
+
+    @sensor(
+        name="upload_listing",
+        job=refresh_index,
+        minimum_interval_seconds=settings.listing_interval_s,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Compares a slice of each source's listing with the index at every tick, and "
+        "at the end of a pass requests one refresh of each source that differs.",
+    )
+    def upload_listing(
+        context: SensorEvaluationContext, catalog: CatalogResource
+    ) -> SensorResult | SkipReason:
+        where = catalog.get()
+        try:
+            sources = list_sources(where)
+        except S3PipelinesError as error:
+            return SkipReason(str(error))
+        # Not by requests in the result: Dagster checks run requests before it applies those.
+        repair_partitions(context.instance, [source.id for source in sources])
+        passes = Passes.from_cursor(context.cursor)
+        shown = look(where, sources, passes, settings.listing_budget_s)
+        return _translate(context, shown)
+
+    return upload_listing
+
+
+def _translate(context: SensorEvaluationContext, shown: Look) -> SensorResult:
+    """What was found as requests, and what stands in their way as a reason to skip."""
+    now = datetime.now(UTC)
+    waiting = {
+        finding.source.id: reason_to_wait(context.instance, finding.source.id, now)
+        for finding in shown.findings
+    }
+    ready = [finding for finding in shown.findings if waiting[finding.source.id] is None]
+    notes = [*shown.problems, *(f"{key}: {why}" for key, why in waiting.items() if why)]
+    for problem in notes:
+        context.log.warning(problem)
+    return SensorResult(
+        run_requests=[refresh_request(f, f.ended.started_at.isoformat()) for f in ready],
+        skip_reason=None if ready else ("; ".join(notes) or "The index agrees with every source."),
+        cursor=shown.passes.to_cursor(),
+        asset_events=[
+            AssetObservation(
+                "uploads",
+                partition=finding.source.id,
+                metadata={"differing_objects": finding.ended.differing},
+            )
+            for finding in ready
+        ],
+    )

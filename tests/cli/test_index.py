@@ -1,0 +1,80 @@
+"""`s3pipelines index …`."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from dagster import AssetKey, DagsterInstance
+
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def maps(run: Run, bucket, put_objects) -> None:
+    """A registered source of two objects."""
+    put_objects("maps/b.tif", "maps/a.tif")
+    run("sources", "create", "--id", "maps", "--s3-path", f"s3://{bucket}/maps")
+
+
+def test_a_refresh_says_what_it_found(run: Run, maps):
+    done = run("index", "refresh", "--source", "maps", "--json")
+
+    assert done.status == 0
+    shown = json.loads(done.out)
+    assert (shown["objects"], shown["created"], shown["written_as"]) == (2, 2, "replacement")
+    assert "Listing s3://" in done.err
+
+
+def test_a_refresh_by_the_command_line_is_in_the_history_of_dagster(run: Run, maps):
+    run("index", "refresh", "--source", "maps")
+
+    with DagsterInstance.get() as instance:
+        event = instance.get_latest_materialization_event(AssetKey("object_index"))
+        assert instance.get_materialized_partitions(AssetKey("object_index")) == {"maps"}
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.asset_materialization.metadata["objects"].value == 2
+
+
+def test_a_dagster_that_cannot_be_told_is_a_warning_and_the_index_is_refreshed(
+    run: Run, maps, monkeypatch, tmp_path
+):
+    not_a_folder = tmp_path / "file"
+    not_a_folder.write_text("")
+    monkeypatch.setenv("DAGSTER_HOME", str(not_a_folder))
+
+    done = run("index", "refresh", "--source", "maps", "--json")
+
+    assert done.status == 0
+    assert json.loads(done.out)["objects"] == 2
+    assert "Warning: Dagster was not told" in done.err
+
+
+def test_a_refresh_of_an_unknown_source_exits_2(run: Run):
+    refused = run("index", "refresh", "--source", "nobody")
+
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.err == (
+        "Error: There is no source 'nobody'. "
+        "See the registered ones with 's3pipelines sources list'.\n"
+    )
+
+
+def test_an_export_is_one_sorted_parquet_file(run: Run, maps, tmp_path: Path):
+    run("index", "refresh", "--source", "maps")
+
+    done = run("index", "export", "--source", "maps", "--to", str(tmp_path / "maps.parquet"))
+
+    assert done.status == 0
+    table = pq.read_table(tmp_path / "maps.parquet")
+    assert table.column("key").to_pylist() == ["maps/a.tif", "maps/b.tif"]
+
+
+def test_an_export_into_a_folder_that_is_not_there_exits_2(run: Run, maps, tmp_path: Path):
+    run("index", "refresh", "--source", "maps")
+
+    refused = run("index", "export", "--source", "maps", "--to", str(tmp_path / "no" / "x.parquet"))
+
+    assert refused.status == 2
+    assert refused.err.count("\n") == 1

@@ -1,0 +1,58 @@
+"""What the tests of the index read back, and a listing without a server."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.storage.listing import LISTED, ListingPage
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One object as a listing shows it."""
+
+    etag: str = "e1"
+    size_bytes: int = 3
+    last_modified: datetime = NOON
+    storage_class: str = "STANDARD"
+
+
+def pages_of(
+    objects: Mapping[str, Listed], *, server_time: datetime = NOON, page_size: int = 1000
+) -> Iterator[ListingPage]:
+    """The pages that a server with these objects would answer, in the order of UTF-8 keys."""
+    keys = sorted(objects, key=lambda key: key.encode())
+    for start in range(0, max(len(keys), 1), page_size):
+        some = keys[start : start + page_size]
+        columns: list[list[Any]] = [
+            some,
+            [objects[key].size_bytes for key in some],
+            [objects[key].etag for key in some],
+            [objects[key].last_modified for key in some],
+            [objects[key].storage_class for key in some],
+        ]
+        arrays = [pa.array(c, type=f.type) for c, f in zip(columns, LISTED, strict=True)]
+        objects_of_page = pa.RecordBatch.from_arrays(arrays, schema=LISTED)
+        yield ListingPage(objects_of_page, server_time, start + page_size >= len(keys))
+
+
+def index_rows(catalog: Catalog, source_id: str) -> list[dict[str, Any]]:
+    """The rows of a source in the table `objects`, by key, as any DuckDB reads them."""
+    table = sql_text(catalog.table_uri("objects"))
+    with connect(catalog) as connection:
+        query = f"SELECT * FROM delta_scan({table}) WHERE source = ? ORDER BY key"
+        found = connection.execute(query, [source_id])
+        names = [column[0] for column in found.description or []]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def index_keys(catalog: Catalog, source_id: str) -> list[str]:
+    """The keys of a source in the table `objects`."""
+    return [row["key"] for row in index_rows(catalog, source_id)]

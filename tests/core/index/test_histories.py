@@ -1,0 +1,57 @@
+"""Whatever happens to a bucket, and whichever way it is written, the index follows it exactly."""
+
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.index import commit, spool
+from s3pipelines.core.index.refresh import refresh_index
+from s3pipelines.core.sources import registry
+from s3pipelines.core.sources.registry import create_source
+from s3pipelines.core.storage.locations import FolderLocation
+from tests.core.index.rows import NOON, Listed, index_rows, pages_of
+
+# Any text that UTF-8 can encode, control characters, quotes and newlines among it.
+keys = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=20
+).filter(lambda key: not key.endswith(("/", "_$folder$")))
+states = st.builds(
+    Listed,
+    etag=st.sampled_from(["e1", "e2"]),
+    size_bytes=st.integers(0, 3),
+    last_modified=st.sampled_from([NOON, NOON - timedelta(days=1)]),
+    storage_class=st.sampled_from(["STANDARD", "GLACIER"]),
+)
+buckets = st.dictionaries(keys, states, max_size=8)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(history=st.lists(buckets, min_size=1, max_size=4), share=st.sampled_from([0.0, 1e9]))
+def test_after_each_refresh_the_index_equals_the_bucket(
+    history: list[dict[str, Listed]], share: float, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(commit, "MERGE_UP_TO", share)
+    with tempfile.TemporaryDirectory() as folder:
+        catalog = Catalog(FolderLocation(Path(folder)))
+        monkeypatch.setattr(registry, "list_pages", lambda *_, **__: pages_of({}))
+        create_source(catalog, "all", "s3://anywhere", endpoint_url="http://127.0.0.1:9")
+        for bucket in history:
+            monkeypatch.setattr(
+                spool, "list_pages", lambda *_, now=bucket, **__: pages_of(now, page_size=3)
+            )
+            done = refresh_index(catalog, "all")
+            shown = {
+                row["key"]: Listed(
+                    row["etag"], row["size_bytes"], row["last_modified"], row["storage_class"]
+                )
+                for row in index_rows(catalog, "all")
+            }
+            assert shown == bucket
+            assert done.rows == len(bucket)
