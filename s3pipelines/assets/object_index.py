@@ -16,7 +16,7 @@ from s3pipelines.resources.catalog import CatalogResource
     deps=[uploads],
     backfill_policy=ONE_SOURCE_PER_RUN,
     retry_policy=RetryPolicy(max_retries=2, delay=20, backoff=Backoff.EXPONENTIAL),
-    group_name="index",
+    group_name="collection",
     kinds={"deltalake", "duckdb"},
     owners=OWNERS,
     metadata={"dagster/column_schema": column_schema(OBJECTS), "dagster/table_name": "objects"},

@@ -11,7 +11,7 @@ uploads = AssetSpec(
     "uploads",
     description="The objects of a source on S3, as people and machines upload, overwrite and "
     "delete them. Observed by the sensors.",
-    group_name="sources",
+    group_name="collection",
     kinds={"s3"},
     owners=OWNERS,
     partitions_def=SOURCES,

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from dagster import (
-    AssetObservation,
+    AssetMaterialization,
     DefaultSensorStatus,
     SensorDefinition,
     SensorEvaluationContext,
@@ -60,14 +60,14 @@ def _translate(context: SensorEvaluationContext, shown: Look) -> SensorResult:
     }
     ready = [finding for finding in shown.findings if waiting[finding.source.id] is None]
     notes = [*shown.problems, *(f"{key}: {why}" for key, why in waiting.items() if why)]
-    for problem in notes:
+    for problem in shown.problems:
         context.log.warning(problem)
     return SensorResult(
         run_requests=[refresh_request(f, f.ended.started_at.isoformat()) for f in ready],
         skip_reason=None if ready else ("; ".join(notes) or "The index agrees with every source."),
         cursor=shown.passes.to_cursor(),
         asset_events=[
-            AssetObservation(
+            AssetMaterialization(
                 "uploads",
                 partition=finding.source.id,
                 metadata={"differing_objects": finding.ended.differing},

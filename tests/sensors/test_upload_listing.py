@@ -64,7 +64,7 @@ def test_every_kind_of_change_leads_to_a_run(maps: DagsterWorld, bucket, put_obj
     assert [request.partition_key for request in tick.run_requests or []] == ["maps"]
 
 
-def test_what_was_seen_is_observed_on_the_uploads(maps: DagsterWorld):
+def test_what_was_seen_is_reported_on_the_uploads(maps: DagsterWorld):
     tick = maps.tick()
 
     (event,) = tick.asset_events

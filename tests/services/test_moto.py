@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import boto3
 import obstore
@@ -15,11 +16,12 @@ import psutil
 import pytest
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import S3Store
+from werkzeug.serving import make_server
 
 from s3pipelines.core.errors import InvalidInput, S3PipelinesError
 from s3pipelines.services import moto as moto_module
 from s3pipelines.services.moto import MotoServer
-from s3pipelines.services.moto_server import Application
+from s3pipelines.services.moto_server import Application, KeepAliveHandler
 
 
 @pytest.fixture
@@ -58,15 +60,55 @@ def test_one_connection_serves_many_requests(moto, s3, bucket):
     connection.close()
 
 
-def test_a_body_that_nobody_read_is_not_taken_for_the_next_request(moto, bucket):
-    connection = http.client.HTTPConnection("127.0.0.1", moto.port)
-    connection.request("GET", f"/{bucket}/key", body=b"GET / HTTP/1.1\r\n\r\n" * 1000)
-    assert connection.getresponse().read()
-    connection.request("GET", f"/{bucket}")
+@contextmanager
+def connected_to(application: Callable) -> Iterator[http.client.HTTPConnection]:
+    """A connection to a server with another application behind the same handler."""
+    server = make_server("127.0.0.1", 0, application, True, request_handler=KeepAliveHandler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    try:
+        yield connection
+    finally:
+        connection.close()
+        server.shutdown()
+        thread.join()
+
+
+def ask(connection: http.client.HTTPConnection, body: bytes | None = None) -> tuple[int, bytes]:
+    connection.request("GET", "/", body=body)
     answer = connection.getresponse()
-    assert answer.status == 200
-    assert b"ListBucketResult" in answer.read()
-    connection.close()
+    return answer.status, answer.read()
+
+
+def test_a_body_that_nobody_read_is_not_taken_for_the_next_request():
+    def deaf(environ, start_response):
+        start_response("200 OK", [])
+        return [b"fine"]
+
+    with connected_to(deaf) as connection:
+        assert ask(connection, b"NONSENSE /\r\n\r\n" * 1000) == (200, b"fine")
+        assert ask(connection) == (200, b"fine")
+
+
+def test_an_answer_that_can_have_no_body_announces_none():
+    def empty(environ, start_response):
+        start_response("204 No Content", [])
+        return []
+
+    with connected_to(empty) as connection:
+        connection.request("DELETE", "/")
+        assert "Content-Length" not in connection.getresponse().headers
+
+
+def test_an_application_that_fails_is_a_status_and_the_connection_goes_on(caplog):
+    def broken(environ, start_response):
+        raise ValueError("no")
+
+    with connected_to(broken) as connection:
+        assert ask(connection) == (500, b"")
+        assert ask(connection) == (500, b"")
+    assert "ValueError: no" in caplog.text
 
 
 def test_what_is_uploaded_is_downloaded(s3, bucket, store):

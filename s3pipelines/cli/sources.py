@@ -1,0 +1,147 @@
+"""`s3pipelines sources …`: the registry of sources."""
+
+from typing import Any
+
+import click
+
+from s3pipelines.cli.context import CliContext
+from s3pipelines.cli.output import (
+    human_bytes,
+    json_option,
+    print_fields,
+    print_json,
+    print_table,
+)
+from s3pipelines.cli.source_options import chosen, source_options
+from s3pipelines.core.sources.source import Source
+
+id_option = click.option("--id", "source_id", required=True, metavar="ID", help="The source.")
+
+
+@click.group()
+def sources() -> None:
+    """The registered sources: buckets and prefixes that are collections."""
+
+
+@sources.command()
+@id_option
+@click.option("--s3-path", required=True, metavar="s3://B/P", help="Bucket and folder.")
+@source_options
+@json_option
+@click.pass_obj
+def create(
+    context: CliContext, source_id: str, s3_path: str, as_json: bool, **options: Any
+) -> None:
+    """Register a bucket and prefix under an id."""
+    from s3pipelines.cli.reporting import report_created
+    from s3pipelines.core.sources.registry import create_source
+
+    source = create_source(context.catalog, source_id, s3_path, **chosen(options))
+    report_created(source.id)
+    if as_json:
+        print_json(source.model_dump())
+        return
+    click.echo(f"Registered {source.id!r}: {source.location.uri}")
+    _say_estimate(context, source)
+    click.echo(f"Next: s3pipelines index refresh --source {source.id}")
+
+
+@sources.command()
+@id_option
+@json_option
+@click.pass_obj
+def get(context: CliContext, source_id: str, as_json: bool) -> None:
+    """Show one source and its history."""
+    from s3pipelines.core.sources.registry import get_source
+
+    _show(get_source(context.catalog, source_id), as_json)
+
+
+@sources.command()
+@id_option
+@click.option("-m", "--message", required=True, help="Why; kept in the history.")
+@source_options
+@json_option
+@click.pass_obj
+def update(
+    context: CliContext, source_id: str, message: str, as_json: bool, **options: Any
+) -> None:
+    """Append a message to the history of a source, and change the options that are given."""
+    from s3pipelines.core.sources.registry import update_source
+
+    changes = chosen(options)
+    source = update_source(context.catalog, source_id, message, **changes)
+    if "derive" in changes and not as_json:
+        _say_estimate(context, source)
+    _show(source, as_json)
+
+
+@sources.command("list")
+@click.option("--offset", type=click.IntRange(0), default=0, help="Leave out the first N.")
+@click.option("--num-items", type=click.IntRange(1), default=100, help="Show at most N.")
+@json_option
+@click.pass_obj
+def list_command(context: CliContext, offset: int, num_items: int, as_json: bool) -> None:
+    """List the registered sources by id."""
+    from s3pipelines.core.sources.registry import list_sources
+
+    every = list_sources(context.catalog)
+    shown = every[offset : offset + num_items]
+    if as_json:
+        print_json([source.model_dump() for source in shown])
+        return
+    rows = [(s.id, s.location.uri, s.description, f"{s.created_at:%Y-%m-%d}") for s in shown]
+    print_table(["id", "location", "description", "created"], rows)
+    if len(shown) < len(every):
+        click.echo(f"{offset + 1} to {offset + len(shown)} of {len(every)} sources.")
+
+
+@sources.command()
+@id_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def delete(context: CliContext, source_id: str, yes: bool) -> None:
+    """Forget a source and its rows. Its objects on S3 are never touched."""
+    from s3pipelines.cli.reporting import report_deleted
+    from s3pipelines.core.sources.registry import delete_source, get_source
+
+    source = get_source(context.catalog, source_id)
+    if not yes:
+        click.confirm(
+            f"Forget {source.id!r} ({source.location.uri}) and its index? "
+            "The objects on S3 stay as they are.",
+            abort=True,
+        )
+    delete_source(context.catalog, source_id)
+    report_deleted(source_id)
+    click.echo(f"Forgot {source_id!r}. Its objects on S3 are untouched.")
+
+
+def _show(source: Source, as_json: bool) -> None:
+    if as_json:
+        print_json(source.model_dump())
+        return
+    fields = source.model_dump(exclude={"history", "bucket", "prefix", "state"})
+    shown = {name: value for name, value in fields.items() if value not in (None, "", (), {})}
+    print_fields({"id": source.id, "location": source.location.uri, **shown})
+    click.echo("history")
+    for entry in source.history:
+        click.echo(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.by}  {entry.message}")
+
+
+def _say_estimate(context: CliContext, source: Source) -> None:
+    from s3pipelines.core.sources.sizing import size_of
+
+    if not source.derive:
+        return
+    from s3pipelines.core.sources.estimates import estimate
+
+    size = size_of(context.catalog, source)
+    cost = estimate(size.objects, size.size_bytes, source.derive)
+    at_least = "" if size.complete else "at least "
+    click.echo(
+        f"Deriving {', '.join(source.derive)}: {at_least}{cost.objects:,} objects, "
+        f"{human_bytes(cost.read_bytes)} read, {cost.get_requests:,} GET and "
+        f"{cost.put_requests:,} PUT requests, about ${cost.usd:,.2f} "
+        "(S3 Standard, us-east-1, without transfer out of the region)."
+    )

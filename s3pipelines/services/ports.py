@@ -1,0 +1,37 @@
+"""Ports on the loopback interface."""
+
+import socket
+
+from s3pipelines.core.errors import InvalidInput
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A port that nothing listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return probe.getsockname()[1]
+
+
+def require_free(port: int) -> None:
+    """Refuse a port that could not be listened on.
+
+    Raises:
+        InvalidInput: The port is taken, reserved or no port number.
+    """
+    with socket.socket() as probe:
+        # As servers do: a connection that was closed a moment ago is no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except PermissionError as error:
+            raise _refusal(port, "may not be used") from error
+        except OverflowError as error:
+            raise _refusal(port, "does not exist") from error
+        except OSError as error:
+            raise _refusal(port, "is taken") from error
+
+
+def _refusal(port: int, reason: str) -> InvalidInput:
+    return InvalidInput(f"Port {port} {reason}.", hint="Choose another with --port.")

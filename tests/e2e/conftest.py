@@ -1,0 +1,93 @@
+"""One running project (webserver, daemon, sensor) on a moto S3, shared by all end-to-end tests."""
+
+import json
+import os
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.sources.registry import create_source
+from s3pipelines.core.storage.access import Access
+from s3pipelines.core.storage.clients import s3_client
+from s3pipelines.core.storage.locations import FolderLocation
+from s3pipelines.services.dagster_session import dagster_session
+from s3pipelines.services.moto import MotoServer
+from s3pipelines.services.ports import free_port
+from s3pipelines.services.supervisor import Services
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests that share the running project go to the same worker."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@dataclass(frozen=True)
+class Running:
+    """The running project, and what is needed to use it from outside."""
+
+    url: str
+    catalog: Catalog
+    services: Services
+    bucket: str
+
+    def graphql(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the webserver as its own pages do."""
+        body = json.dumps({"query": query, "variables": variables or {}}).encode()
+        request = urllib.request.Request(
+            f"{self.url}/graphql", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            answer = json.load(response)
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    def put(self, *keys: str, body: bytes = b"123") -> None:
+        """Upload from outside."""
+        client = s3_client(Access())
+        for key in keys:
+            client.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def register(self, source_id: str, prefix: str) -> None:
+        """Register a source of the bucket."""
+        create_source(self.catalog, source_id, f"s3://{self.bucket}/{prefix}")
+
+
+@pytest.fixture(scope="session")
+def running(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The whole project at work; its sensor ticks every other second."""
+    folder = tmp_path_factory.mktemp("running")
+    bucket = f"running-{uuid.uuid4().hex[:8]}"
+    s3_client(Access()).create_bucket(Bucket=bucket)
+    catalog = Catalog(FolderLocation(folder / "catalog"))
+    before = dict(os.environ)
+    os.environ.update(
+        S3PIPELINES_CATALOG=str(folder / "catalog"),
+        S3PIPELINES_LISTING_INTERVAL_S="2",
+        DAGSTER_HOME=str(folder / "dagster"),
+    )
+    port = free_port()
+    try:
+        with dagster_session(catalog, port) as services:
+            yield Running(f"http://127.0.0.1:{port}", catalog, services, bucket)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def wait_for(condition: Callable[[], Any], timeout_s: float = 90) -> Any:
+    """Wait until `condition` gives something true, and return it."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {timeout_s} s; last: {value!r}"
+        time.sleep(0.3)
+    return value
