@@ -76,7 +76,7 @@ def _commands() -> Iterator[tuple[str, click.Command]]:
 
 
 def _help(command: click.Command, path: str) -> str:
-    context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
+    context = click.Context(command, info_name=path, terminal_width=100, **cli.context_settings)
     return command.get_help(context).rstrip()
 
 
