@@ -21,9 +21,7 @@ from s3pipelines.resources.catalog import CatalogResource
     owners=OWNERS,
     metadata={"dagster/column_schema": column_schema(OBJECTS), "dagster/table_name": "objects"},
 )
-def object_index(
-    context: AssetExecutionContext, catalog: CatalogResource
-) -> MaterializeResult[None]:
+def object_index(context: AssetExecutionContext, catalog: CatalogResource) -> MaterializeResult:
     """One row per object of the source: key, size, ETag, time and storage class.
 
     Lists the source and writes what differs in one commit of the Delta table `objects`; a listing

@@ -46,7 +46,9 @@ def test_register_source_refuses_with_a_clear_line(world: DagsterWorld, bucket, 
 
     assert not result.success
     failures = [e for e in result.all_events if e.event_type is DagsterEventType.STEP_FAILURE]
-    assert line in failures[0].step_failure_data.error.message
+    error = failures[0].step_failure_data.error
+    assert error is not None
+    assert line in error.message
     assert world.catalog.documents.names("sources/") == []
 
 
