@@ -16,38 +16,44 @@ class Settings(BaseSettings):
     """Everything that can be set; each field is `S3PIPELINES_` and its name in capitals."""
 
     model_config = SettingsConfigDict(
-        env_prefix="S3PIPELINES_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="S3PIPELINES_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        # Compose files and shells pass on what is not set as an empty text.
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     catalog: str = Field(
-        ".s3pipelines/catalog", description="The catalog, `s3://bucket/prefix` or a folder."
+        default=".s3pipelines/catalog", description="The catalog, `s3://bucket/prefix` or a folder."
     )
     derivatives: str | None = Field(
-        None,
+        default=None,
         description="Where derivatives go, `s3://bucket/prefix`; `{source}` may stand in it. "
         "By default `derivatives/{source}` in the catalog.",
     )
     trash: str | None = Field(
-        None,
+        default=None,
         description="Where deleted objects are kept, `s3://bucket/prefix`; `{source}` may stand "
         "in it. By default `trash/{source}` in the catalog.",
     )
     executor: Literal["in_process", "multiprocess"] = Field(
-        "multiprocess", description="How Dagster runs the steps of a run."
+        default="multiprocess", description="How Dagster runs the steps of a run that has several."
     )
     memory_limit_mb: int = Field(
-        512,
+        default=512,
         ge=64,
         description="What one query or refresh may use before it spills to disk, in MB.",
     )
     listing_interval_s: int = Field(
-        30, ge=1, description="Least time between two ticks of the sensor, in seconds."
+        default=30, ge=1, description="Least time between two ticks of the sensor, in seconds."
     )
     listing_budget_s: float = Field(
-        5, gt=0, le=10, description="How long one tick of the sensor may list, in seconds."
+        default=5, gt=0, le=10, description="How long one tick of the sensor may list, in seconds."
     )
     count_check_limit: int = Field(
-        10_000,
+        default=10_000,
         ge=0,
         description="Sources of up to so many objects are counted afresh by the asset check.",
     )
@@ -60,11 +66,15 @@ def load_settings() -> Settings:
         InvalidInput: One of them has a value that it cannot have.
     """
     try:
-        return Settings()  # pyright: ignore[reportCallIssue] - every field has a default
+        return Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = f"S3PIPELINES_{'_'.join(str(part) for part in first['loc']).upper()}"
         raise InvalidInput(
             f"The setting {name} is not valid: {first['msg']}.",
             hint="Correct it in the environment or in .env.",
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            f"The file .env cannot be read ({error}).", hint="Write it as UTF-8 text, or remove it."
         ) from error

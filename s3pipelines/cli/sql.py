@@ -50,7 +50,7 @@ def sql(
     max_rows: int,
     as_json: bool,
 ) -> None:
-    r"""Ask the catalog's tables in SQL (DuckDB's); it reads and changes nothing.
+    """Ask the catalog's tables in SQL (DuckDB's); it reads and changes nothing.
 
     Without a STATEMENT it is read from standard input, or typed at a prompt.
 
@@ -59,7 +59,7 @@ def sql(
     s3pipelines sql "DESCRIBE objects"
     s3pipelines sql "SELECT extension, count(*) FROM objects GROUP BY ALL"
     s3pipelines sql "FROM objects WHERE source = 'maps'" --output maps.parquet
-    """
+    """  # noqa: D301 - click wants the character itself
     kind = _format(chosen_format, output, as_json)
     if statement is None and sys.stdin.isatty():
         if (kind, output) != ("table", None):

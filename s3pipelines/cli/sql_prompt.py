@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import duckdb
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.completion import Completer, WordCompleter
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import PygmentsLexer
@@ -51,16 +51,11 @@ def run_prompt(open_session: OpenSession, history: Path, max_rows: int) -> None:
         S3PipelinesError: The first session cannot be opened.
     """
     with _Sessions(open_session) as sessions:
-        columns = sessions.current().columns()
-        words = {
-            *_KEYWORDS.split(),
-            *columns,
-            *(name for names in columns.values() for name in names),
-        }
+        completer = completer_for(sessions.current().columns())
         prompt: PromptSession[str] = PromptSession(
             history=_history(history),
             lexer=PygmentsLexer(SqlLexer),
-            completer=WordCompleter(sorted(words), ignore_case=True),
+            completer=completer,
             complete_while_typing=False,
             multiline=True,
             prompt_continuation="...> ",
@@ -77,6 +72,12 @@ def run_prompt(open_session: OpenSession, history: Path, max_rows: int) -> None:
             if text in (".quit", ".exit"):
                 return
             _do(text, sessions, max_rows)
+
+
+def completer_for(columns: dict[str, list[str]]) -> Completer:
+    """Completes keywords, the names of tables, and those of their columns."""
+    names = {name for names in columns.values() for name in names}
+    return WordCompleter(sorted({*_KEYWORDS.split(), *columns, *names}), ignore_case=True)
 
 
 def is_complete(text: str) -> bool:

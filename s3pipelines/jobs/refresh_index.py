@@ -8,6 +8,7 @@ from dagster import (
     RunRequest,
     ScheduleEvaluationContext,
     define_asset_job,
+    in_process_executor,
     schedule,
 )
 
@@ -18,10 +19,14 @@ from s3pipelines.resources.catalog import CatalogResource
 # Runs with this tag take turns per source (see `instance/dagster.yaml`).
 INDEX_SOURCE_TAG = "s3pipelines/index_source"
 
+# One step each, so a process of its own beside the run's would only cost a second or two.
+_EXECUTOR = in_process_executor
+
 # Without the checks: they look at all sources, so once a night is enough.
 refresh_index = define_asset_job(
     "refresh_index",
     selection=AssetSelection.assets(object_index).without_checks(),
+    executor_def=_EXECUTOR,
     description="List a source and bring its rows of the table `objects` up to date. Choose the "
     "source as the partition; there is nothing to configure.",
 )
@@ -29,6 +34,7 @@ refresh_index = define_asset_job(
 check_index = define_asset_job(
     "check_index",
     selection=AssetSelection.checks_for_assets(object_index),
+    executor_def=_EXECUTOR,
     description="Check the whole index: unique keys, right counts, fresh enough. Nothing to "
     "configure.",
 )

@@ -13,7 +13,7 @@ SYNTAX_HINT = "For example: SELECT key, size_bytes FROM objects WHERE extension 
 
 # Errors that come out of a running stream have passed through Arrow: only their text is left.
 RAISED_BY_DUCKDB = (duckdb.Error, OSError, pa.ArrowException)
-_CATEGORY = re.compile(r"([A-Z][A-Za-z ]{2,30}) Error: ")
+_CATEGORY = re.compile(r"([A-Z][A-Za-z ]{1,30}) Error: ")
 # From here on DuckDB repeats the statement, with an arrow that needs its own line.
 _STATEMENT = re.compile(r"\n\s*LINE \d+:.*", re.DOTALL)
 _STORAGE = frozenset({"IO", "HTTP"})

@@ -9,18 +9,9 @@ one fails there first.
 """
 
 # Pure, and without a file, a network or the text of another query among their arguments.
-TABLE_FUNCTIONS = frozenset(
-    [
-        "unnest",
-        "range",
-        "generate_series",
-        "repeat",
-        "repeat_row",
-        "json_each",
-        "json_tree",
-        "pg_timezone_names",
-    ]
-)
+_TABLE_FUNCTIONS = """
+    unnest range generate_series repeat repeat_row json_each json_tree pg_timezone_names
+"""
 
 _OPERATORS = """
     ! % & * ** + - / // < > << >> @ ^ | ~ || !__postfix -> ->> <-> <=> <@ @> ^@
@@ -121,6 +112,7 @@ _OTHERS = """
     uuid uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7 version
 """
 
+TABLE_FUNCTIONS = frozenset(_TABLE_FUNCTIONS.split())
 FUNCTIONS = frozenset(
     name.lower()
     for group in (

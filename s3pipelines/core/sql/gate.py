@@ -28,50 +28,18 @@ _EXPLAIN = re.compile(
 )
 # A name with a dot, a slash or a star may be a file to DuckDB (`FROM a.csv`).
 _PLAIN_NAME = re.compile(r"[^\W\d]\w*")
-_EXPRESSIONS = frozenset(
-    [
-        "BETWEEN",
-        "CASE",
-        "CAST",
-        "COLLATE",
-        "COLUMN_REF",
-        "COMPARISON",
-        "CONJUNCTION",
-        "CONSTANT",
-        "DEFAULT",
-        "FUNCTION",
-        "LAMBDA",
-        "OPERATOR",
-        "PARAMETER",
-        "POSITIONAL_REFERENCE",
-        "STAR",
-        "SUBQUERY",
-        "WINDOW",
-    ]
-)
-_NODES = frozenset(
-    [
-        "SELECT_NODE",
-        "SET_OPERATION_NODE",
-        "RECURSIVE_CTE_NODE",
-        "CTE_NODE",
-        "BASE_TABLE",
-        "EMPTY",
-        "EXPRESSION_LIST",
-        "JOIN",
-        "PIVOT",
-        "SHOW_REF",
-        "SUBQUERY",
-        "TABLE_FUNCTION",
-        "DISTINCT_MODIFIER",
-        "LIMIT_MODIFIER",
-        "LIMIT_PERCENT_MODIFIER",
-        "ORDER_MODIFIER",
-        "ORDER_DEFAULT",
-        "ASCENDING",
-        "DESCENDING",
-    ]
-)
+_EXPRESSION_CLASSES = """
+    BETWEEN CASE CAST COLLATE COLUMN_REF COMPARISON CONJUNCTION CONSTANT DEFAULT FUNCTION LAMBDA
+    OPERATOR PARAMETER POSITIONAL_REFERENCE STAR SUBQUERY WINDOW
+"""
+_NODE_TYPES = """
+    SELECT_NODE SET_OPERATION_NODE RECURSIVE_CTE_NODE CTE_NODE
+    BASE_TABLE EMPTY EXPRESSION_LIST JOIN PIVOT SHOW_REF SUBQUERY TABLE_FUNCTION
+    DISTINCT_MODIFIER LIMIT_MODIFIER LIMIT_PERCENT_MODIFIER ORDER_MODIFIER
+    ORDER_DEFAULT ASCENDING DESCENDING
+"""
+_EXPRESSIONS = frozenset(_EXPRESSION_CLASSES.split())
+_NODES = frozenset(_NODE_TYPES.split())
 _TYPE_INFO = "_TYPE_INFO"
 _NOT_A_SELECT = "Only SELECT statements can be serialized to json!"
 _SHOWN = frozenset({'"tables"', '"databases"', '"schemas"', "__show_tables_expanded", ""})
@@ -190,7 +158,9 @@ def _check_function(name: str, allowed: frozenset[str]) -> None:
     close = difflib.get_close_matches(name.lower(), allowed, n=1, cutoff=0.8)
     raise InvalidInput(
         f"The function {name}() is unknown or refused. {READ_ONLY}",
-        hint=f"Did you mean {close[0]}()?" if close else "See docs/sql.md for what may be called.",
+        hint=f"Did you mean {close[0]}()?"
+        if close
+        else "Functions that compute may be called; those that read, write or look around may not.",
     )
 
 

@@ -62,9 +62,9 @@ class Session:
         except BaseException:
             cursor.close()
             raise
-        stream = Stream(cursor, statement, self._memory_limit_mb)
+        stream = Stream(cursor, self._memory_limit_mb)
         self._streams.add(stream)
-        return pa.RecordBatchReader.from_batches(stream.schema, stream)
+        return pa.RecordBatchReader.from_batches(stream.start(statement), stream)
 
     def columns(self) -> dict[str, list[str]]:
         """The names of the columns by table, in their order."""

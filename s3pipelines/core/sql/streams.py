@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
 
-from s3pipelines.core.errors import S3PipelinesError
+from s3pipelines.core.errors import InvalidInput, S3PipelinesError
 from s3pipelines.core.sql.failures import RAISED_BY_DUCKDB, statement_error
 
 # Small enough that the first rows of a slow statement show soon.
@@ -28,35 +29,44 @@ class Stream:
         StorageError: The catalog cannot be read; also while iterating.
     """
 
-    def __init__(
-        self, cursor: duckdb.DuckDBPyConnection, statement: str, memory_limit_mb: int
-    ) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, memory_limit_mb: int) -> None:
         self._cursor = cursor
         self._memory_limit_mb = memory_limit_mb
+        self._reader: pa.RecordBatchReader | None = None
         self._closing = threading.Lock()
         self._closed = False
+        self._ended = False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="s3pipelines-sql")
+
+    def start(self, statement: str) -> pa.Schema:
+        """Run the statement up to its first rows (DuckDB gathers a megabyte of them).
+
+        Returns:
+            What the batches look like.
+        """
         try:
-            self._reader = self._result(
-                lambda: cursor.execute(statement).to_arrow_reader(BATCH_ROWS)
+            reader = self._result(
+                lambda: self._cursor.execute(statement).to_arrow_reader(BATCH_ROWS)
             )
         except BaseException:
             self.close()
             raise
-
-    @property
-    def schema(self) -> pa.Schema:
-        """What the batches look like."""
-        return self._reader.schema
+        self._reader = reader
+        return reader.schema
 
     def __iter__(self) -> "Stream":
         return self
 
     def __next__(self) -> pa.RecordBatch:
-        if self._closed:
-            raise StopIteration
-        batch = self._result(self._next_or_none)
+        if self._closed and not self._ended:
+            # Never the end of the rows: who reads on would take a part for the whole.
+            raise InvalidInput(
+                "The session was closed before all rows were read.",
+                hint="Read them while it is open.",
+            )
+        batch = None if self._ended else self._result(self._next_or_none)
         if batch is None:
+            self._ended = True
             self.close()
             raise StopIteration
         return batch
@@ -66,7 +76,8 @@ class Stream:
 
     def interrupt(self) -> None:
         """Make DuckDB give up; whoever waits for a batch gets an `InvalidInput`."""
-        self._cursor.interrupt()
+        with suppress(duckdb.ConnectionException):  # It has ended in this moment.
+            self._cursor.interrupt()
 
     def close(self) -> None:
         """End the statement and free what it holds; harmless when it has ended."""
@@ -80,7 +91,7 @@ class Stream:
 
     def _next_or_none(self) -> pa.RecordBatch | None:
         # A StopIteration cannot pass through a future.
-        return next(self._reader, None)
+        return next(self._reader, None) if self._reader is not None else None
 
     def _result(self, work: Callable[[], _T]) -> _T:
         future = self._worker.submit(work)

@@ -241,11 +241,12 @@ def test_a_long_list_of_keys_passes(connection: duckdb.DuckDBPyConnection) -> No
     check_read_only(connection, f"FROM objects WHERE key IN ({keys})")
 
 
-WORDS = st.sampled_from(
-    "SELECT FROM objects WITH AS ( ) ; , * 1 'x.csv' \"x.csv\" x.csv COPY TO EXPLAIN ANALYZE /* */ "
-    "-- \n EXPORT DATABASE INSERT INTO VALUES write_blob read_text glob SET PRAGMA CALL ATTACH a t "
-    "count(*) WHERE = UNION ALL DESCRIBE SHOW TABLES".split(" ")
-)
+WORDS = """
+    SELECT FROM objects WITH AS ( ) ; , * 1 'x.csv' "x.csv" x.csv COPY TO EXPLAIN ANALYZE /* */ --
+    EXPORT DATABASE INSERT INTO VALUES write_blob read_text glob SET PRAGMA CALL ATTACH a t
+    count(*) WHERE = UNION ALL DESCRIBE SHOW TABLES
+"""
+STATEMENTS = st.lists(st.sampled_from([*WORDS.split(), "\n"]), max_size=12).map(" ".join)
 
 
 @settings(
@@ -253,7 +254,7 @@ WORDS = st.sampled_from(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(statement=st.lists(WORDS, max_size=12).map(" ".join) | st.text(max_size=40))
+@given(statement=STATEMENTS | st.text(max_size=40))
 def test_whatever_passes_is_one_select_and_writes_nothing(
     connection: duckdb.DuckDBPyConnection,
     empty_folder: Path,

@@ -202,5 +202,6 @@ def test_logging_into_a_folder_would_abort_a_process_that_has_no_gate(tmp_path: 
         f"c.execute(\"CALL enable_logging(storage_path = '{tmp_path}/logs')\"); "
         "c.execute('SELECT 1')"
     )
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, check=False, capture_output=True, timeout=60)
     assert ended.returncode != 0
