@@ -14,9 +14,11 @@ class CatalogResource(ConfigurableResource):
 
     s3: CatalogS3Resource
     location: str = Field(description="`s3://bucket/prefix` or a folder.")
-    derivatives: str | None = Field(None, description="Where derivatives go.")
-    trash: str | None = Field(None, description="Where deleted objects are kept.")
-    memory_limit_mb: int = Field(512, description="What one query or refresh may use, in MB.")
+    derivatives: str | None = Field(default=None, description="Where derivatives go.")
+    trash: str | None = Field(default=None, description="Where deleted objects are kept.")
+    memory_limit_mb: int = Field(
+        default=512, description="What one query or refresh may use, in MB."
+    )
 
     @classmethod
     def from_settings(cls, settings: Settings, s3: CatalogS3Resource) -> "CatalogResource":

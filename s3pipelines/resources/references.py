@@ -26,9 +26,9 @@ class ReferenceIOManager(ConfigurableIOManager):
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:
         """Write a JSON value; assets that return nothing write nothing."""
-        if obj is None:
+        if obj is None and context.has_asset_key:
             return
-        body = json.dumps(obj).encode()
+        body = _encoded(obj, context.step_key)
         if len(body) > MOST_BYTES:
             raise InvalidInput(
                 f"The output of step {context.step_key!r} has {len(body):,} bytes.",
@@ -44,6 +44,16 @@ class ReferenceIOManager(ConfigurableIOManager):
                 f"The input {context.name!r} has no upstream step.", hint="Give it in the config."
             )
         return json.loads(self.catalog.get().documents.read(_name(upstream)).body)
+
+
+def _encoded(obj: Any, step_key: str) -> bytes:
+    try:
+        return json.dumps(obj, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"The output of step {step_key!r} is no JSON value ({error}).",
+            hint="Return text, numbers, lists or dicts of them.",
+        ) from error
 
 
 def _name(context: OutputContext) -> str:

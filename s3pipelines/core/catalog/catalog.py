@@ -57,6 +57,14 @@ class Catalog:
             return None
         return delta_options(self.access, self.location.bucket)
 
+    def derivatives_location(self, source_id: str) -> Location:
+        """The folder where the derivatives of a source go; no two sources share one."""
+        if self.derivatives is None:
+            return self.location.child("derivatives").child(source_id)
+        if SOURCE_FIELD not in self.derivatives:
+            return parse_location(self.derivatives).child(source_id)
+        return parse_location(self.derivatives.replace(SOURCE_FIELD, source_id))
+
     def own_locations(self) -> dict[str, Location]:
         """The folders that only the project writes, by what they hold.
 

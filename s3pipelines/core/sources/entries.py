@@ -74,8 +74,9 @@ def write_entry(
 
 def registered_ids(documents: Documents) -> list[str]:
     """Every id that was ever registered, sorted."""
-    names = [name for name in documents.names(FOLDER) if name.endswith(".json")]
-    return [name.removeprefix(FOLDER).removesuffix(".json") for name in names]
+    names = (name for name in documents.names(FOLDER) if name.endswith(".json"))
+    # Sorted again: as names, `a-1.json` comes before `a.json`.
+    return sorted(name.removeprefix(FOLDER).removesuffix(".json") for name in names)
 
 
 def _decoded(source_id: str, body: bytes) -> Source:

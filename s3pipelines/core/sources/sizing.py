@@ -35,5 +35,5 @@ def size_of(catalog: Catalog, source: Source) -> Size:
         objects += belonging.num_rows
         size_bytes += sum(belonging.column("size_bytes").to_pylist())
         if number == _MOST_PAGES:
-            return Size(objects, size_bytes, complete=next(pages, None) is None)
+            return Size(objects, size_bytes, complete=page.is_last)
     return Size(objects, size_bytes, complete=True)

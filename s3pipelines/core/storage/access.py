@@ -80,5 +80,7 @@ def _normal_endpoint(url: str | None) -> str:
     host = (parts.hostname or "").lower()
     if host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
         return AWS_ENDPOINT
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return f"{'127.0.0.1' if host in ('localhost', '::1') else host}:{port}"
+    # With and without TLS it is the same server, as a rule; a wrong "same" only asks for another
+    # prefix, while a wrong "other" would let the project index its own output.
+    port = "" if parts.port in (None, 80, 443) else f":{parts.port}"
+    return f"{'127.0.0.1' if host in ('localhost', '::1') else host}{port}"

@@ -14,6 +14,7 @@ from botocore.exceptions import (
     MetadataRetrievalError,
     NoAuthTokenError,
     NoCredentialsError,
+    ParamValidationError,
     PartialCredentialsError,
     ProfileNotFound,
     RefreshWithMFAUnsupportedError,
@@ -143,6 +144,12 @@ def s3_errors(bucket: str, key: str = "") -> Iterator[None]:
         raise _from_response(error, bucket, key) from error
     except (BotoCoreError, ValueError) as error:
         raise _from_botocore(error, f"s3://{bucket}/{key}") from error
+    except RecursionError as error:
+        # botocore 1.44 follows a redirect that names no region for ever.
+        raise StorageError(
+            f"The endpoint answers requests for s3://{bucket}/{key} with a redirect.",
+            hint="Check its address (https instead of http?) and AWS_REGION.",
+        ) from error
     except RuntimeError as error:
         # What botocore raises, unlike all else, when a refresh gives credentials that have expired.
         if not str(error).startswith("Credentials were refreshed"):
@@ -181,6 +188,11 @@ def _from_botocore(error: Exception, target: str) -> StorageError:
         return Unreachable(
             f"The endpoint does not answer when asked for {target} ({_one_line(error)}).",
             hint="Check AWS_ENDPOINT_URL_S3 or the source's --endpoint, and the network.",
+        )
+    if isinstance(error, ParamValidationError) and "bucket name" in str(error):
+        return StorageError(
+            f"In {target}, the name of the bucket is not valid.",
+            hint="Use 3 to 63 lower-case letters, digits, '.' and '-'.",
         )
     return StorageError(
         f"{target} cannot be asked ({_one_line(error)}).",
