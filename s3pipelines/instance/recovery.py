@@ -22,7 +22,6 @@ from dagster import (
     RunRecord,
     RunsFilter,
 )
-from dagster._core.events import EngineEventData
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.tags import GRPC_INFO_TAG
@@ -62,8 +61,8 @@ def fail_gone_runs(instance: DagsterInstance) -> list[str]:
     nothing unless the runs are kept in SQLite and started by the default launcher: where several
     machines share the runs, the ids of processes here say nothing, and run monitoring is there.
 
-    A run was being cancelled is reported as cancelled. A step process that was still starting, so
-    that no event names it, is not found; it ends by itself or with its tether.
+    A run that was being cancelled is reported as cancelled. A step process that was still
+    starting, so that no event names it, is not found; it ends by itself or with its tether.
 
     Args:
         instance: The instance with the runs.
@@ -109,10 +108,8 @@ def _recorded_processes(
 
 
 def _pid_of(entry: EventLogEntry) -> int | None:
-    data = entry.get_dagster_event().event_specific_data
-    if not isinstance(data, EngineEventData) or "pid" not in data.metadata:
-        return None
-    return int(str(data.metadata["pid"].value))
+    pid = entry.get_dagster_event().engine_event_data.metadata.get("pid")
+    return int(str(pid.value)) if pid else None
 
 
 def _answers(launcher: Mapping[str, object]) -> bool:

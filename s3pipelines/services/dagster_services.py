@@ -139,7 +139,7 @@ def wait_until_ready(port: int, timeout_s: float, services: Services | None = No
         time.sleep(_POLL_S)
     raise NotReady(
         f"Dagster was not ready within {timeout_s:.0f} s: {missing}.",
-        hint="Its logs are in the folder logs of the Dagster home.",
+        hint="Its logs are in the folder service-logs of the Dagster home.",
     )
 
 
@@ -148,7 +148,6 @@ def _socket_path(home: Path) -> Path:
     path = home / "code-server.sock"
     if len(os.fsencode(path)) > _LONGEST_SOCKET_BYTES:
         path = Path(tempfile.mkdtemp(prefix="s3pipelines-")) / path.name
-    path.unlink(missing_ok=True)
     return path
 
 
@@ -194,7 +193,8 @@ def _missing_daemon(state: dict[str, Any], since: float) -> str:
             continue
         name = f"the daemon {daemon['daemonType']}"
         # A report counts for half an hour, even if the daemon has long ended.
-        if (daemon["lastHeartbeatTime"] or 0) < since:
+        reported = daemon["lastHeartbeatTime"]
+        if not reported or reported < since:
             return f"{name} has not reported"
         if not daemon["healthy"]:
             errors = [error["message"] for error in daemon["lastHeartbeatErrors"] or []]

@@ -46,14 +46,17 @@ class Services:
     process, which then stops them in its own time. SIGTERM leaves the block with `SystemExit`.
 
     Args:
-        home: Logs go to `logs/NAME.log` in this folder; that of the last time to `NAME.log.1`.
+        home: Logs go to `service-logs/NAME.log` in this folder, that of the last time to
+            `NAME.log.1`.
         keep_open: File descriptors, of locks say, that stay open until all services have ended,
             even if this process is killed.
         grace_s: How long a service may take to end before it is killed, in seconds.
     """
 
     def __init__(self, home: Path, *, keep_open: Sequence[int] = (), grace_s: float = 10) -> None:
-        self._folder = home / "logs"
+        # Not `logs`: whatever is in that folder of a Dagster home, the webserver sends to Dagster's
+        # telemetry server and removes, even with telemetry off (seen with dagster 1.13.27).
+        self._folder = home / "service-logs"
         self._keep_open = tuple(keep_open)
         self._grace_s = grace_s
         self._services: list[_Service] = []
@@ -177,7 +180,8 @@ def _kill_tree(process: subprocess.Popen[bytes]) -> None:
     # adopted is in `below`.
     process.kill()
     for orphan in below:
-        pass
+        with contextlib.suppress(psutil.NoSuchProcess):
+            orphan.kill()
     process.wait()
 
 

@@ -238,7 +238,7 @@ def test_the_log_of_the_last_time_is_kept(tmp_path):
             with pytest.raises(ServiceStopped):
                 services.wait(timeout_s=10)
     assert services.log_path("says").read_text() == "second\n"
-    assert (tmp_path / "logs" / "says.log.1").read_text() == "first\n"
+    assert (tmp_path / "service-logs" / "says.log.1").read_text() == "first\n"
 
 
 def test_services_can_be_used_outside_the_main_thread(tmp_path, pids):
