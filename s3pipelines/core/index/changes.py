@@ -1,4 +1,4 @@
-"""The listing beside the index, in one DuckDB connection: what differs, and what the index is to be."""
+"""The listing beside the index, in one DuckDB: what differs, and what the index is to be."""
 
 from datetime import datetime
 
@@ -102,6 +102,7 @@ class Comparison:
 
 
 def indexed_rows_query(table: DeltaTable, source_id: str) -> str:
+    """The rows of a source in exactly the files of the handle's version."""
     files = table.file_uris(file_pruning_predicate=source_predicate(source_id))
     columns = ", ".join(name for name in OBJECTS.column_names if name != "source")
     if not files:
