@@ -20,7 +20,7 @@ from dagster import (
 
 from s3pipelines.assets.failures import clear_failures
 from s3pipelines.core.index.checks import miscounted, repeated_keys, stale
-from s3pipelines.core.sources.registry import list_sources
+from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.resources.catalog import CatalogResource
 from s3pipelines.settings import load_settings
 
@@ -49,15 +49,16 @@ def index_checks(
     where = catalog.get()
     selected = {key.name for key in context.selected_asset_check_keys}
     with clear_failures():
-        sources = list_sources(where)
+        registry = read_registry(where)
+        damaged = {name: str(error) for name, error in registry.unreadable.items()}
         if "keys_are_unique" in selected:
             extra = {name: f"{n:,} rows too many" for name, n in repeated_keys(where).items()}
             yield _result("keys_are_unique", extra, AssetCheckSeverity.ERROR)
         if "counts_agree" in selected:
             limit = load_settings().count_check_limit
-            yield _result("counts_agree", miscounted(where, sources, limit))
+            yield _result("counts_agree", miscounted(where, registry.sources, limit))
         if "is_fresh" in selected:
-            yield _result("is_fresh", stale(where, sources))
+            yield _result("is_fresh", {**damaged, **stale(where, registry.sources)})
 
 
 def _result(

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from s3pipelines.core.errors import printable
+
 _UNBOUNDED = 100_000
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -40,11 +42,6 @@ def print_fields(fields: Mapping[str, object]) -> None:
     width = max(map(len, fields), default=0)
     for name, value in fields.items():
         click.echo(f"{name:<{width}}  {printable(str(value))}")
-
-
-def printable(text: str) -> str:
-    """`text` with control characters (newlines, terminal escapes) written out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def human_bytes(size: float) -> str:

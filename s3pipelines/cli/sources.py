@@ -83,9 +83,12 @@ def update(
 @click.pass_obj
 def list_command(context: CliContext, offset: int, num_items: int, as_json: bool) -> None:
     """List the registered sources by id."""
-    from s3pipelines.core.sources.registry import list_sources
+    from s3pipelines.core.sources.registry import read_registry
 
-    every = list_sources(context.catalog)
+    registry = read_registry(context.catalog)
+    for unreadable, error in registry.unreadable.items():
+        click.echo(f"Warning: {unreadable!r} is left out. {error}", err=True)
+    every = registry.sources
     shown = every[offset : offset + num_items]
     if as_json:
         print_json([source.model_dump() for source in shown])
@@ -105,7 +108,8 @@ def delete(context: CliContext, source_id: str, yes: bool) -> None:
     from s3pipelines.cli.reporting import report_deleted
     from s3pipelines.core.sources.registry import delete_source, get_source
 
-    source = get_source(context.catalog, source_id)
+    # A deletion that was interrupted is finished by deleting again.
+    source = get_source(context.catalog, source_id, leaving=True)
     if not yes:
         click.confirm(
             f"Forget {source.id!r} ({source.location.uri}) and its index? "

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from s3pipelines.cli.output import printable
+from s3pipelines.core.errors import printable
 from s3pipelines.core.sql.texts import plain_texts
 
 # S3 keys have at most 1,024 bytes: this crops EXIF and attributes, and leaves most keys whole.

@@ -13,7 +13,7 @@ from dagster import (
 )
 
 from s3pipelines.assets.object_index import object_index
-from s3pipelines.core.sources.registry import list_sources
+from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.resources.catalog import CatalogResource
 
 # Runs with this tag take turns per source (see `instance/dagster.yaml`).
@@ -50,7 +50,10 @@ def nightly_reindex(
     context: ScheduleEvaluationContext, catalog: CatalogResource
 ) -> Iterator[RunRequest]:
     """One run per registered source and night."""
-    for source in list_sources(catalog.get()):
+    registry = read_registry(catalog.get())
+    for error in registry.unreadable.values():
+        context.log.warning(str(error))
+    for source in registry.sources:
         yield RunRequest(
             run_key=f"{context.scheduled_execution_time:%Y-%m-%d}/{source.id}/{source.generation}",
             partition_key=source.id,

@@ -15,7 +15,7 @@ from dagster import (
 from s3pipelines.core.detection.looks import Look, look
 from s3pipelines.core.detection.passes import Passes
 from s3pipelines.core.errors import S3PipelinesError
-from s3pipelines.core.sources.registry import list_sources
+from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.instance.partitions import repair_partitions
 from s3pipelines.jobs.refresh_index import refresh_index
 from s3pipelines.resources.catalog import CatalogResource
@@ -39,19 +39,20 @@ def build_upload_listing(settings: Settings) -> SensorDefinition:
     ) -> SensorResult | SkipReason:
         where = catalog.get()
         try:
-            sources = list_sources(where)
+            registry = read_registry(where)
         except S3PipelinesError as error:
             return SkipReason(str(error))
         # Not by requests in the result: Dagster checks run requests before it applies those.
-        repair_partitions(context.instance, [source.id for source in sources])
+        repair_partitions(context.instance, registry.ids)
         passes = Passes.from_cursor(context.cursor)
-        shown = look(where, sources, passes, settings.listing_budget_s)
-        return _translate(context, shown)
+        shown = look(where, registry.sources, passes, settings.listing_budget_s)
+        damaged = [str(error) for error in registry.unreadable.values()]
+        return _translate(context, shown, [*damaged, *shown.problems])
 
     return upload_listing
 
 
-def _translate(context: SensorEvaluationContext, shown: Look) -> SensorResult:
+def _translate(context: SensorEvaluationContext, shown: Look, problems: list[str]) -> SensorResult:
     """What was found as requests, and what stands in their way as a reason to skip."""
     now = datetime.now(UTC)
     waiting = {
@@ -59,8 +60,8 @@ def _translate(context: SensorEvaluationContext, shown: Look) -> SensorResult:
         for finding in shown.findings
     }
     ready = [finding for finding in shown.findings if waiting[finding.source.id] is None]
-    notes = [*shown.problems, *(f"{key}: {why}" for key, why in waiting.items() if why)]
-    for problem in shown.problems:
+    notes = [*problems, *(f"{key}: {why}" for key, why in waiting.items() if why)]
+    for problem in problems:
         context.log.warning(problem)
     return SensorResult(
         run_requests=[refresh_request(f, f.ended.started_at.isoformat()) for f in ready],

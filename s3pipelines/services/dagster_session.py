@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.sources.registry import list_sources
+from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.instance.home import ensure_home, exclusive_home, open_instance
 from s3pipelines.instance.partitions import repair_partitions
 from s3pipelines.instance.recovery import fail_gone_runs
@@ -28,12 +28,12 @@ def dagster_session(catalog: Catalog, port: int) -> Iterator[Services]:
         StorageError: The catalog cannot be read.
     """
     require_free(port)
-    sources = list_sources(catalog)
+    registered = read_registry(catalog).ids
     home = ensure_home()
     with exclusive_home(home) as lock:
         with open_instance() as instance:
             fail_gone_runs(instance)
-            repair_partitions(instance, [source.id for source in sources])
+            repair_partitions(instance, registered)
         with Services(home, keep_open=[lock]) as services:
             for name, arguments in dagster_processes(port).items():
                 services.start(name, arguments)

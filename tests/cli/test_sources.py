@@ -107,6 +107,20 @@ def test_bad_input_is_one_clear_line_and_exit_2(run: Run, arguments, line):
     assert refused.err.count("\n") == 1
 
 
+def test_a_damaged_registration_is_a_warning_and_the_others_are_listed(
+    run: Run, bucket, local_catalog
+):
+    run("sources", "create", "--id", "maps", "--s3-path", f"s3://{bucket}/maps")
+    local_catalog.documents.put("sources/bad.json", b"not json")
+
+    listed = run("sources", "list", "--json")
+
+    assert [source["id"] for source in json.loads(listed.out)] == ["maps"]
+    assert "Warning: 'bad' is left out." in listed.err
+    asked = run("sql", "SELECT id FROM sources ORDER BY id", "--format", "csv")
+    assert asked.out.split() == ['"id"', '"bad"', '"maps"']
+
+
 def test_an_id_that_is_taken_is_refused(run: Run, bucket):
     run("sources", "create", "--id", "maps", "--s3-path", f"s3://{bucket}/maps")
 

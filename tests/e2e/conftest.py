@@ -1,11 +1,11 @@
 """One running project (webserver, daemon, sensor) on a moto S3, shared by all end-to-end tests."""
 
 import json
-import os
 import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,19 +69,15 @@ def running(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
     bucket = f"running-{uuid.uuid4().hex[:8]}"
     s3_client(Access()).create_bucket(Bucket=bucket)
     catalog = Catalog(FolderLocation(folder / "catalog"))
-    before = dict(os.environ)
-    os.environ.update(
-        S3PIPELINES_CATALOG=str(folder / "catalog"),
-        S3PIPELINES_LISTING_INTERVAL_S="2",
-        DAGSTER_HOME=str(folder / "dagster"),
-    )
     port = free_port()
-    try:
-        with dagster_session(catalog, port) as services:
-            yield Running(f"http://127.0.0.1:{port}", catalog, services, bucket)
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    with ExitStack() as stack:
+        # For the services only: other tests run in this process while they live.
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("S3PIPELINES_CATALOG", str(folder / "catalog"))
+            environment.setenv("S3PIPELINES_LISTING_INTERVAL_S", "2")
+            environment.setenv("DAGSTER_HOME", str(folder / "dagster"))
+            services = stack.enter_context(dagster_session(catalog, port))
+        yield Running(f"http://127.0.0.1:{port}", catalog, services, bucket)
 
 
 def wait_for(condition: Callable[[], Any], timeout_s: float = 90) -> Any:

@@ -6,8 +6,9 @@ import pytest
 from dagster import AssetKey, DagsterRunStatus
 
 from s3pipelines.core.detection import looks
-from s3pipelines.core.errors import AccessDenied
+from s3pipelines.core.errors import AccessDenied, Unreachable
 from s3pipelines.core.sources.registry import create_source, delete_source
+from s3pipelines.sensors import upload_listing
 from s3pipelines.sensors.run_requests import pause_after, reason_to_wait
 from tests.dagster_world import DagsterWorld
 
@@ -150,8 +151,8 @@ def test_a_lost_cursor_costs_a_pass_and_nothing_else(maps: DagsterWorld, put_obj
     assert [request.partition_key for request in tick.run_requests or []] == ["maps"]
 
 
-def test_a_registry_that_cannot_be_read_is_said_and_no_partition_is_removed(
-    maps: DagsterWorld, monkeypatch
+def test_a_damaged_registration_is_said_keeps_its_partition_and_stops_no_other_source(
+    maps: DagsterWorld, bucket
 ):
     maps.tick()
     maps.catalog.documents.put("sources/maps.json", b"not json")
@@ -160,4 +161,22 @@ def test_a_registry_that_cannot_be_read_is_said_and_no_partition_is_removed(
 
     assert tick.run_requests == []
     assert partitions(maps) == ["maps"]
-    assert "maps" in (tick.skip_message or "")
+    assert "sources/maps.json" in (tick.skip_message or "")
+    create_source(maps.catalog, "zzz", f"s3://{bucket}/maps")
+    assert [request.partition_key for request in maps.tick().run_requests or []] == ["zzz"]
+
+
+def test_a_catalog_that_cannot_be_reached_is_said_and_no_partition_is_removed(
+    maps: DagsterWorld, monkeypatch
+):
+    maps.tick()
+
+    def unreachable(_):
+        raise Unreachable("The endpoint does not answer.", hint="Check it.")
+
+    monkeypatch.setattr(upload_listing, "read_registry", unreachable)
+
+    tick = maps.tick()
+
+    assert tick.skip_message == "The endpoint does not answer. Check it."
+    assert partitions(maps) == ["maps"]

@@ -146,10 +146,13 @@ def test_when_all_but_a_step_was_killed_the_next_start_clears_up(tmp_path):
         run_id = launch(port)
         assert until(lambda: bool(steps_of(run_id)), seconds=60)
         step = psutil.Process(steps_of(run_id)[0])
-        processes = psutil.Process(session.pid).children(recursive=True)
-        for process in [psutil.Process(session.pid), *processes]:
-            if process != step:
-                process.kill()
+        below = psutil.Process(session.pid).children(recursive=True)
+        doomed = [psutil.Process(session.pid), *(each for each in below if each != step)]
+        # Stopped first, so that none of them has the time to do anything about it.
+        for process in doomed:
+            process.suspend()
+        for process in doomed:
+            process.kill()
     assert not is_gone(step)
     assert status(run_id) == DagsterRunStatus.STARTED
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import unquote
 
 from deltalake import DeltaTable, PostCommitHookProperties, Schema, WriterProperties
 from deltalake.exceptions import (
@@ -12,7 +13,7 @@ from deltalake.exceptions import (
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import TableSchema
-from s3pipelines.core.errors import AccessDenied, InvalidInput, NotFound, StorageError
+from s3pipelines.core.errors import AccessDenied, Busy, InvalidInput, NotFound, StorageError
 
 # Small, so that a merge rewrites little and a query by key reads little.
 TARGET_FILE_BYTES = 8 * 1024 * 1024
@@ -70,6 +71,7 @@ def forget_source(catalog: Catalog, schema: TableSchema, source_id: str) -> None
     """Remove every row of a source.
 
     Raises:
+        Busy: Something else changed the same rows in the same moment; none was removed.
         StorageError: The catalog cannot be written.
     """
     try:
@@ -77,7 +79,20 @@ def forget_source(catalog: Catalog, schema: TableSchema, source_id: str) -> None
     except NotFound:
         return
     with table_errors(catalog, schema.name):
-        table.delete(source_predicate(source_id))
+        try:
+            table.delete(source_predicate(source_id))
+        except CommitFailedError as error:
+            raise Busy(
+                f"The table {schema.name!r} was changed while rows of {source_id!r} were removed.",
+                hint="Run the same command again; it goes on where it stopped.",
+            ) from error
+
+
+def files_of_source(table: DeltaTable, source_id: str) -> list[str]:
+    """The files of a source in exactly the handle's version, as DuckDB takes their names."""
+    uris = table.file_uris(file_pruning_predicate=source_predicate(source_id))
+    # deltalake percent-encodes the paths of a local table.
+    return [uri if "://" in uri else unquote(uri) for uri in uris]
 
 
 def source_predicate(source_id: str, alias: str = "") -> str:

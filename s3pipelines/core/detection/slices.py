@@ -9,7 +9,7 @@ import pyarrow as pa
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import empty_relation, sql_text
 from s3pipelines.core.catalog.schemas import OBJECTS
-from s3pipelines.core.catalog.tables import open_table, source_predicate
+from s3pipelines.core.catalog.tables import files_of_source, open_table, source_predicate
 from s3pipelines.core.detection.differences import DIFFERENCES
 from s3pipelines.core.errors import NotFound
 from s3pipelines.core.sources.scope import SCOPED, Scope
@@ -108,7 +108,7 @@ def _is_empty(catalog: Catalog, source: Source) -> bool:
         table = open_table(catalog, OBJECTS)
     except NotFound:
         return True
-    return not table.file_uris(file_pruning_predicate=source_predicate(source.id))
+    return not files_of_source(table, source.id)
 
 
 def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -136,6 +137,26 @@ def list_sources(
     return sources
 
 
+@dataclass(frozen=True)
+class Registry:
+    """What is registered: the sources, and by id the registrations that cannot be read."""
+
+    sources: list[Source]
+    unreadable: dict[str, Unreadable]
+
+    @property
+    def ids(self) -> list[str]:
+        """All ids; that of a damaged registration is no less registered."""
+        return sorted([*(source.id for source in self.sources), *self.unreadable])
+
+
+def read_registry(catalog: Catalog) -> Registry:
+    """Everything that is registered, so that one damaged registration stops no other source."""
+    unreadable: dict[str, Unreadable] = {}
+    sources = list_sources(catalog, on_unreadable=unreadable.__setitem__)
+    return Registry(sources, unreadable)
+
+
 def update_source(catalog: Catalog, source_id: str, message: str, **changes: Any) -> Source:
     """Change options of a source and append `message` to its history.
 
@@ -186,10 +207,15 @@ def index_lease(source_id: str) -> str:
 
 
 def sources_table(catalog: Catalog) -> pa.Table:
-    """The registry as rows, for SQL; tags as JSON text."""
-    rows = [
-        {**source.model_dump(), "tags": json.dumps(source.tags)} for source in list_sources(catalog)
+    """The registry as rows, for SQL; tags as JSON text.
+
+    A registration that cannot be read is a row that says so.
+    """
+    registry = read_registry(catalog)
+    rows: list[dict[str, Any]] = [
+        {**source.model_dump(), "tags": json.dumps(source.tags)} for source in registry.sources
     ]
+    rows += [{"id": key, "description": str(error)} for key, error in registry.unreadable.items()]
     return pa.Table.from_pylist(rows, schema=SOURCES_COLUMNS)
 
 

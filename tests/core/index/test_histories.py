@@ -31,7 +31,9 @@ buckets = st.dictionaries(keys, states, max_size=8)
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(history=st.lists(buckets, min_size=1, max_size=4), share=st.sampled_from([0.0, 1e9]))
 def test_after_each_refresh_the_index_equals_the_bucket(

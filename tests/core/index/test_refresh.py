@@ -19,6 +19,7 @@ from s3pipelines.core.sources.registry import (
     get_source,
     update_source,
 )
+from s3pipelines.core.storage.locations import FolderLocation
 from tests.core.index.rows import index_keys, index_rows
 
 ODD_KEYS = [
@@ -112,6 +113,21 @@ def test_any_key_survives_the_way_into_the_index(
 
     expected = sorted([*ODD_KEYS, "m/first"], key=lambda key: key.encode())
     assert index_keys(local_catalog, "odd") == expected
+
+
+def test_a_catalog_may_lie_in_a_folder_with_spaces_and_umlauts(
+    tmp_path, moto, bucket, put_objects, monkeypatch
+):
+    monkeypatch.setattr(commit, "MERGE_UP_TO", 1)
+    odd = Catalog(FolderLocation(tmp_path / "Ärger mit Leerzeichen"))
+    put_objects("a")
+    create_source(odd, "all", f"s3://{bucket}")
+    refresh_index(odd, "all")
+    put_objects("b")
+
+    refresh_index(odd, "all")
+
+    assert index_keys(odd, "all") == ["a", "b"]
 
 
 def test_a_prefix_means_whole_segments(local_catalog: Catalog, bucket, put_objects):
