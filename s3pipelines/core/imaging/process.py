@@ -1,0 +1,161 @@
+"""One decode worker, seen from outside: started, asked, and ended however it behaves."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import s3pipelines
+from s3pipelines.core.imaging.outcomes import Refused
+from s3pipelines.core.imaging.protocol import BrokenFrame, Frame, receive, send
+
+# Everything that a worker has of an environment: above all, no credentials.
+ENVIRONMENT = {
+    "PATH": os.defpath,
+    "LANG": "C.UTF-8",
+    "PYTHONPATH": str(Path(s3pipelines.__file__).resolve().parents[1]),
+    "PYTHONDONTWRITEBYTECODE": "1",
+    # One image, one core: for many small images two workers beat one worker with two threads.
+    "VIPS_CONCURRENCY": "1",
+    "VIPS_BLOCK_UNTRUSTED": "1",
+    # What is too large for memory is refused; it does not go to a temporary file.
+    "VIPS_DISC_THRESHOLD": "1000g",
+    # Without this, glibc reserves 64 MB of address space per thread, which the limit counts.
+    "MALLOC_ARENA_MAX": "2",
+}
+_START_S = 60
+_ERROR_TAIL = 2000
+_MEMORY_WORDS = ("memory", "failed to allocate", "MemoryError", "bad_alloc")
+
+
+class WorkerGone(Exception):
+    """The worker ended before it took the request, so the image is not to blame."""
+
+
+class WorkerProcess:
+    """A running worker.
+
+    Attributes:
+        versions: The libraries that it reads with, as it says.
+
+    Raises:
+        RuntimeError: It does not start; the message has what it said.
+    """
+
+    def __init__(self) -> None:
+        self._connection, theirs = socket.socketpair()
+        with theirs:
+            module = "s3pipelines.core.imaging.worker"
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", module, str(theirs.fileno())],
+                env=ENVIRONMENT,
+                cwd="/",
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                # Ctrl-C in a terminal goes to a group: the pool ends its workers in its own time.
+                start_new_session=True,
+            )
+        assert self._process.stderr is not None
+        # Neither side may wait for the other over what libraries say there.
+        os.set_blocking(self._process.stderr.fileno(), False)
+        self._connection.settimeout(_START_S)
+        self.versions = self._await_ready()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.poll() is None
+
+    def ask(self, request: Frame, wall_s: float) -> Frame:
+        """Send a request and wait for its answer.
+
+        Raises:
+            WorkerGone: It had ended before.
+            Refused: It hung (`timeout`), ended (`crashed`, `out_of_memory`) or talked nonsense;
+                it is no longer alive then.
+        """
+        deadline = time.monotonic() + wall_s
+        self._errors()
+        self._connection.settimeout(wall_s)
+        try:
+            send(self._connection, request)
+        except TimeoutError:
+            raise self._timeout(wall_s) from None
+        except OSError as error:
+            self.close()
+            raise WorkerGone from error
+        try:
+            self._connection.settimeout(max(deadline - time.monotonic(), 0.001))
+            answer = receive(self._connection)
+        except TimeoutError:
+            raise self._timeout(wall_s) from None
+        except (OSError, BrokenFrame):
+            answer = None
+        if answer is None:
+            raise self._ended(wall_s)
+        return answer
+
+    def close(self) -> None:
+        """End it now and leave nothing of it; harmless when it has ended."""
+        self._connection.close()
+        if self.alive:
+            self._process.kill()
+        self._process.wait()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+
+    def _await_ready(self) -> str:
+        try:
+            ready = receive(self._connection)
+        except (OSError, BrokenFrame):
+            ready = None
+        if ready is None:
+            # It writes its reasons before it ends.
+            self._connection.close()
+            self._process.wait(_START_S)
+            said = self._errors()
+            self.close()
+            raise RuntimeError(f"A decode worker did not start: {said or 'it said nothing'}")
+        return str(ready.header["ready"])
+
+    def _timeout(self, wall_s: float) -> Refused:
+        self.close()
+        return Refused("timeout", f"It was not decoded within {wall_s:g} s.")
+
+    def _ended(self, wall_s: float) -> Refused:
+        self._connection.close()
+        try:
+            code = self._process.wait(1)
+        except subprocess.TimeoutExpired:  # It closed its connection, but lives.
+            code = 0
+        said = self._errors()
+        self.close()
+        if -code == signal.SIGXCPU:
+            return Refused("timeout", f"It took more than {wall_s:g} s of processor time.")
+        if any(word in said for word in _MEMORY_WORDS):
+            return Refused("out_of_memory", f"It needs more memory than an image may ({said}).")
+        how = signal.Signals(-code).name if code < 0 else f"status {code}"
+        hint = ", as the kernel does when memory runs out" if -code == signal.SIGKILL else ""
+        # Of a traceback, the last line names the error.
+        last = said.rpartition("\n")[2]
+        return Refused("crashed", f"The decoder ended with {how}{hint}. {last}")
+
+    def _errors(self) -> str:
+        """The end of what it wrote to its standard error since the last call."""
+        stream = self._process.stderr
+        if stream is None or stream.closed:
+            return ""
+        said = b""
+        while chunk := stream.read(65536):
+            said = (said + chunk)[-_ERROR_TAIL:]
+        return said.decode(errors="replace").strip()

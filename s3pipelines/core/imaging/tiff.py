@@ -1,0 +1,195 @@
+"""The directories of a TIFF, read before any library sees the file.
+
+libvips is asked to read only what its libtiff certainly can: built without zstd it has been seen
+to give an all-black image and no error. Layout: TIFF 6.0, section 2, and the BigTIFF proposal.
+"""
+
+import struct
+from dataclasses import dataclass
+
+from s3pipelines.core.imaging.outcomes import Refused
+from s3pipelines.core.imaging.sparse import SparseFile
+
+# None, CCITT (three kinds), LZW, JPEG, Deflate (two numbers), PackBits: each compared pixel by
+# pixel with Pillow's reading. Anything else goes to Pillow, which refuses what it cannot do.
+VIPS_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 7, 8, 32946, 32773})
+# What Pillow's own libtiff reads beyond them: old-style JPEG, LZMA, Zstandard.
+PILLOW_COMPRESSIONS = VIPS_COMPRESSIONS | {6, 34925, 50000}
+COMPRESSION_NAMES = {
+    6: "old-style JPEG",
+    33003: "JPEG 2000 (Aperio)",
+    33005: "JPEG 2000 (Aperio)",
+    34676: "SGI LogLuv",
+    34677: "SGI LogLuv 24",
+    34712: "JPEG 2000",
+    34887: "LERC",
+    34925: "LZMA",
+    50000: "Zstandard",
+    50001: "WebP",
+    50002: "JPEG XL",
+}
+
+_MAX_DIRECTORIES = 64
+_MAX_ENTRIES = 4096
+_MAX_TEXT = 4096
+# Type -> struct format and size; others are never looked at.
+_TYPES = {1: "B", 2: "c", 3: "H", 4: "I", 6: "b", 7: "c", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}
+_IMAGE_DESCRIPTION = 270
+_WANTED = frozenset({254, 256, 257, 258, 259, 270, 277, 322, 330})
+
+
+@dataclass(frozen=True)
+class Directory:
+    """One image of a TIFF: a page, or a part of its first page's pyramid."""
+
+    width_px: int
+    height_px: int
+    bits: int
+    bands: int
+    compression: int
+    reduced: bool
+    tiled: bool
+    description: str
+    sub_offsets: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Tiff:
+    """The pages of a TIFF, in order (the first 64), and the sub-images of its first page."""
+
+    pages: tuple[Directory, ...]
+    levels: tuple[Directory, ...]
+
+    @property
+    def first(self) -> Directory:
+        """The page that is shown."""
+        return self.pages[0]
+
+
+def read_tiff(file: SparseFile) -> Tiff:
+    """Read the directories.
+
+    Raises:
+        NeedBytes: A directory is in a part of the file that is not here.
+        Refused: There is none, or it lies beyond the end of the file.
+    """
+    layout = _Layout(file)
+    pages: list[Directory] = []
+    seen: set[int] = set()
+    offset = layout.first_offset()
+    while offset and offset not in seen and len(pages) < _MAX_DIRECTORIES:
+        seen.add(offset)
+        directory, offset = layout.directory(offset)
+        pages.append(directory)
+    if not pages:
+        raise Refused("corrupt", "The TIFF has no directory.")
+    subs = pages[0].sub_offsets[:_MAX_DIRECTORIES]
+    return Tiff(tuple(pages), tuple(layout.directory(sub)[0] for sub in subs))
+
+
+class _Layout:
+    """Byte order and widths of one file, and how to read a directory with them."""
+
+    def __init__(self, file: SparseFile) -> None:
+        self._file = file
+        head = file.read_at(0, 16)
+        self._order = "<" if head[:2] == b"II" else ">"
+        self._big = head[2:4] in (b"+\0", b"\0+")
+        self._head = head.ljust(16, b"\0")
+
+    def first_offset(self) -> int:
+        if self._big:
+            return struct.unpack_from(self._order + "Q", self._head, 8)[0]
+        return struct.unpack_from(self._order + "I", self._head, 4)[0]
+
+    def directory(self, offset: int) -> tuple[Directory, int]:
+        """The directory at `offset`, and the offset of the next one (0: none)."""
+        count_format, entry_size, next_format = ("Q", 20, "Q") if self._big else ("H", 12, "I")
+        (count,) = self._unpack(count_format, offset)
+        if count > _MAX_ENTRIES:
+            raise Refused("corrupt", f"A TIFF directory claims to have {count:,} entries.")
+        start = offset + struct.calcsize(self._order + count_format)
+        entries = self._exactly(start, count * entry_size)
+        (following,) = self._unpack(next_format, start + count * entry_size)
+        tags = {}
+        for at in range(0, len(entries), entry_size):
+            (tag,) = struct.unpack_from(self._order + "H", entries, at)
+            if tag in _WANTED:
+                tags[tag] = self._values(entries[at : at + entry_size])
+        return _directory(tags), following
+
+    def _values(self, entry: bytes) -> tuple:
+        count_at, value_at, letter = (4, 12, "Q") if self._big else (4, 8, "I")
+        (kind,) = struct.unpack_from(self._order + "H", entry, 2)
+        (count,) = struct.unpack_from(self._order + letter, entry, count_at)
+        if kind not in _TYPES:
+            return ()
+        count = min(count, _MAX_TEXT if kind == 2 else _MAX_DIRECTORIES)
+        packed = f"{self._order}{count}{_TYPES[kind]}"
+        size = struct.calcsize(packed)
+        data = entry[value_at:]
+        if size > len(data):
+            (offset,) = struct.unpack_from(self._order + letter, entry, value_at)
+            data = self._exactly(offset, size)
+        return struct.unpack(packed, data[:size])
+
+    def _unpack(self, letter: str, offset: int) -> tuple:
+        packed = self._order + letter
+        return struct.unpack(packed, self._exactly(offset, struct.calcsize(packed)))
+
+    def _exactly(self, offset: int, length: int) -> bytes:
+        data = self._file.read_at(offset, length)
+        if len(data) < length:
+            raise Refused("truncated", "The TIFF ends before one of its directories does.")
+        return data
+
+
+def _directory(tags: dict[int, tuple]) -> Directory:
+    def number(tag: int, default: int) -> int:
+        values = tags.get(tag) or (default,)
+        return values[0] if isinstance(values[0], int) else default
+
+    text = b"".join(part for part in tags.get(_IMAGE_DESCRIPTION, ()) if isinstance(part, bytes))
+    return Directory(
+        width_px=number(256, 0),
+        height_px=number(257, 0),
+        bits=number(258, 1),
+        bands=number(277, 1),
+        compression=number(259, 1),
+        reduced=bool(number(254, 0) & 1),
+        tiled=322 in tags,
+        description=text.partition(b"\0")[0].decode("latin-1"),
+        sub_offsets=tuple(sub for sub in tags.get(330, ()) if isinstance(sub, int) and sub),
+    )
+
+
+def level_options(tiff: Tiff, box_px: int) -> str:
+    """The libvips option of the smallest image in the file that shows the first page big enough.
+
+    Images count that say they are reduced copies, and the levels of Aperio slides (SVS), which do
+    not say so but have the aspect ratio of the slide, unlike its label.
+
+    Returns:
+        `page=3` or `subifd=1`; `page=0` if there is none.
+    """
+    first = tiff.first
+    slide = first.description.startswith("Aperio")
+    candidates = [("page=0", first)]
+    for index, page in enumerate(tiff.pages[1:], start=1):
+        if page.reduced or slide:
+            candidates.append((f"page={index}", page))
+    candidates += [(f"subifd={index}", level) for index, level in enumerate(tiff.levels)]
+    fitting = [
+        (directory.width_px, options)
+        for options, directory in candidates
+        if _shows(first, directory, box_px) or directory is first
+    ]
+    return min(fitting)[1]
+
+
+def _shows(whole: Directory, part: Directory, box_px: int) -> bool:
+    if part.compression not in VIPS_COMPRESSIONS or not part.height_px or not whole.height_px:
+        return False
+    ratio = (part.width_px / part.height_px) / (whole.width_px / whole.height_px)
+    big_enough = max(part.width_px, part.height_px) >= box_px
+    return big_enough and abs(ratio - 1) < 0.01 and part.width_px < whole.width_px

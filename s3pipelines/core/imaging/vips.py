@@ -1,0 +1,73 @@
+"""libvips as it is used here: with its untrusted loaders blocked and nothing kept between images.
+
+Only a worker imports this; settings that must be in the environment before libvips starts are
+those of `process.ENVIRONMENT`.
+"""
+
+from typing import Any
+
+import pyvips
+
+from s3pipelines.core.imaging.sparse import NeedBytes, SparseFile
+
+# fail_on="error" takes a JPEG whose end is missing; the step "truncated" is below it, and stricter
+# ("warning") refuses photographs that only have odd metadata.
+FAIL_ON = "error"
+
+
+def prepare() -> None:
+    """Block what libvips itself calls unfit for untrusted files, and switch its cache off.
+
+    librsvg is on that list, but only it draws SVG. It runs no scripts and opens no network, and
+    given bytes instead of a file it has no folder to load anything from, so exactly its loader
+    from memory is let through again.
+    """
+    pyvips.block_untrusted_set(True)
+    pyvips.operation_block_set("VipsForeignLoadSvgBuffer", False)
+    pyvips.cache_set_max(0)
+
+
+def version() -> str:
+    """The version of libvips."""
+    return ".".join(str(pyvips.version(part)) for part in range(3))
+
+
+def header_image(file: SparseFile, name: str) -> Any:
+    """The image in `file` with its header read, and its pixels not.
+
+    Args:
+        file: Of which some parts may be missing.
+        name: The format, one of `VIPS_FORMATS`.
+
+    Raises:
+        NeedBytes: More of the file is needed.
+        pyvips.Error: libvips cannot read it.
+    """
+    file.missing = None
+    loader = "heifload" if name in ("avif", "heic") else f"{name}load"
+    # An exception must not leave a callback, so the reader sees an end of the file instead.
+    source = pyvips.SourceCustom()
+    source.on_read(lambda length: _read(file, length))
+    source.on_seek(file.seek)
+    file.seek(0)
+    try:
+        image = pyvips.Operation.call(f"{loader}_source", source, access="sequential")
+    except pyvips.Error:
+        if file.missing is not None:
+            raise file.missing from None
+        raise
+    if file.missing is not None:
+        raise file.missing
+    return image
+
+
+def _read(file: SparseFile, length: int) -> bytes:
+    try:
+        return file.read(length)
+    except NeedBytes:
+        return b""
+
+
+def field(image: Any, name: str, default: Any = None) -> Any:
+    """A metadata field of an image, or `default`."""
+    return image.get(name) if image.get_typeof(name) else default

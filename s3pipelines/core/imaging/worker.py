@@ -1,0 +1,93 @@
+"""A decode worker: one image at a time, from frame to frame, until its connection ends.
+
+Started by `process` as `python -m s3pipelines.core.imaging.worker FD`, with an environment that
+holds no credentials. What goes wrong with an image is an answer; what goes wrong with the worker
+ends it, and the pool starts another one.
+"""
+
+import mmap
+import os
+import socket
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from s3pipelines.core.imaging import pillow, vips
+from s3pipelines.core.imaging.confinement import ImageLimits, confine
+from s3pipelines.core.imaging.drawing import draw
+from s3pipelines.core.imaging.inspection import inspect
+from s3pipelines.core.imaging.limits import Limits
+from s3pipelines.core.imaging.outcomes import Refused
+from s3pipelines.core.imaging.protocol import Frame, receive, send
+from s3pipelines.core.imaging.sparse import NeedBytes, SparseFile
+
+
+def main() -> None:
+    """Serve the connection whose descriptor is the only argument."""
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    confine()
+    pillow.prepare()
+    vips.prepare()
+    image_limits = ImageLimits()
+    send(connection, Frame({"ready": f"libvips {vips.version()}, Pillow {pillow.version()}"}))
+    while (request := receive(connection)) is not None:
+        image_limits.start(Limits(**request.header["limits"]), _input_bytes(request))
+        try:
+            answer = _answer(request)
+        finally:
+            image_limits.end()
+        send(connection, answer)
+
+
+def _answer(request: Frame) -> Frame:
+    try:
+        if request.header["task"] == "header":
+            return _header(request)
+        return _thumbnail(request)
+    except NeedBytes as need:
+        return Frame({"need": [need.offset, need.length]})
+    except Refused as refused:
+        return Frame({"failure": asdict(refused.failure)})
+    except MemoryError:
+        return Frame(
+            {"failure": {"reason": "out_of_memory", "detail": "It needs more than its limit."}}
+        )
+
+
+def _header(request: Frame) -> Frame:
+    header = request.header
+    parts: list[tuple[int, memoryview]] = []
+    at = 0
+    for offset, length in header["parts"]:
+        parts.append((offset, memoryview(request.body)[at : at + length]))
+        at += length
+    file = SparseFile(header["size_bytes"], parts)
+    found = inspect(file, header["extension"])
+    return Frame({"header": asdict(found)})
+
+
+def _thumbnail(request: Frame) -> Frame:
+    header: dict[str, Any] = request.header
+    arguments = (header["extension"], header["box_px"], header["quality"])
+    limits = Limits(**header["limits"])
+    if request.descriptor is None:
+        drawn = draw(request.body, *arguments, limits)  # pyright: ignore[reportArgumentType]
+    else:
+        with (
+            os.fdopen(request.descriptor, "rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        ):
+            # No `with` for the view: libvips may hold it until its last image is collected.
+            drawn = draw(memoryview(mapped), *arguments, limits)
+    sizes = {"width_px": drawn.width_px, "height_px": drawn.height_px}
+    return Frame({"thumbnail": sizes}, drawn.webp)
+
+
+def _input_bytes(request: Frame) -> int:
+    if request.descriptor is None:
+        return 0
+    return os.fstat(request.descriptor).st_size
+
+
+if __name__ == "__main__":
+    main()
