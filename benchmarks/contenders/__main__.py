@@ -1,0 +1,30 @@
+"""Find a contender by its name, run it, print what it returns."""
+
+import importlib
+import json
+import sys
+
+_MODULES = {
+    "register": "refreshing",
+    "refresh": "refreshing",
+    "list_with_boto3": "refreshing",
+    "alter_index": "altering",
+    "make_base": "merging",
+    "bring_up_to_date": "merging",
+    "unsettle_layout": "merging",
+    "whole_pass": "ticking",
+    "refresh_repeatedly": "writing",
+    "fill": "writing",
+    "keep_changing": "writing",
+    "verify": "writing",
+}
+
+
+def main() -> None:
+    name, *arguments = sys.argv[1:]
+    module = importlib.import_module(f"benchmarks.contenders.{_MODULES[name]}")
+    json.dump(getattr(module, name)(*arguments), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""A refresh of the index of a large source, beside clients that only list it."""
+
+import shutil
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from benchmarks.fakes3 import FakeS3, Unavailable
+from benchmarks.measuring import Measured, contend, measure, sizes, written_mb
+from benchmarks.reporting import spread, table
+
+_LATENCIES_MS = (0, 30)
+_CHANGES = 1000
+_SOURCE = "maps"
+_HEAD = (
+    "contender", "wall s", "of it listing s", "CPU s", "peak MB", "written MB", "changes"
+)  # fmt: skip
+
+Runs = dict[str, list[tuple[Measured, float | None]]]
+
+
+def run(objects: int, rounds: int) -> str:
+    """Tables for each latency.
+
+    Raises:
+        Unavailable: There is no fake server or no s5cmd.
+    """
+    s5cmd = shutil.which("s5cmd", path=str(Path(sys.executable).parent)) or shutil.which("s5cmd")
+    if s5cmd is None:
+        raise Unavailable("s5cmd is not installed (it is in the extra 'dev').")
+    parts: list[str] = []
+    with FakeS3([objects]) as server:
+        for latency_ms in _LATENCIES_MS:
+            server.set_latency(latency_ms)
+            runs: Runs = defaultdict(list)
+            for _ in range(rounds):
+                _one_round(runs, server, s5cmd, objects)
+            title = f"{objects:,} objects, {latency_ms} ms a request"
+            parts.append(f"**{title}**, median of {rounds} (least to most)\n\n{_rows(runs)}")
+    return "\n\n".join(parts)
+
+
+def _one_round(runs: Runs, server: FakeS3, s5cmd: str, objects: int) -> None:
+    """Contenders take turns within a round, so that noise of the machine meets all of them."""
+    environment = server.environment()
+    bucket = f"syn-{objects}"
+    command = [s5cmd, "--endpoint-url", server.endpoint, "ls", f"s3://{bucket}/*"]
+    runs["`s5cmd ls`"].append((measure(command, environment), None))
+    listed = contend("list_with_boto3", bucket, environment=environment)
+    runs["boto3 paginator"].append((listed, None))
+    with tempfile.TemporaryDirectory(prefix="s3pipelines-bench-") as folder:
+        catalog = Path(folder, "catalog")
+        contend("register", catalog, _SOURCE, f"s3://{bucket}", environment=environment)
+        for name in ("first refresh", "unchanged refresh", f"refresh of {_CHANGES:,} changes"):
+            if name.startswith("refresh"):
+                contend("alter_index", catalog, _SOURCE, _CHANGES, "scattered")
+            before = sizes(catalog / "tables")
+            measured = contend("refresh", catalog, _SOURCE, environment=environment)
+            runs[name].append((measured, written_mb(catalog / "tables", before)))
+            _check(measured, objects)
+
+
+def _check(measured: Measured, objects: int) -> None:
+    if measured.said["rows"] != objects:
+        raise AssertionError(f"the index has {measured.said['rows']} rows, not {objects}")
+
+
+def _rows(runs: Runs) -> str:
+    rows: list[list[str]] = []
+    for name, results in runs.items():
+        measured = [one for one, _ in results]
+        written = [mb for _, mb in results if mb is not None]
+        said = [one.said for one in measured]
+        refreshed = "wrote" in said[0]
+        rows.append(
+            [
+                name,
+                spread([one.wall_s for one in measured]),
+                spread([one["list_s"] for one in said]) if refreshed else "all",
+                spread([one.cpu_s for one in measured]),
+                spread([one.peak_mb for one in measured], 0),
+                spread(written) if written else "",
+                f"{said[0]['changed']:,} by {said[0]['wrote']}" if refreshed else "",
+            ]
+        )
+    return table(_HEAD, rows)
