@@ -3,6 +3,7 @@
 `make docs` runs it; a test compares its result with what is committed.
 """
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,12 +92,12 @@ def _table(schema: TableSchema) -> str:
     return "\n".join(rows) + "\n"
 
 
-def main() -> None:
-    """Write the pages."""
-    REFERENCE.mkdir(exist_ok=True)
+def main(folder: Path = REFERENCE) -> None:
+    """Write the pages into a folder."""
+    folder.mkdir(exist_ok=True)
     for name, text in pages().items():
-        (REFERENCE / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:2]))

@@ -1,6 +1,7 @@
 """A real S3 over HTTP (moto's server), catalogs on a folder and on that S3, and empty buckets."""
 
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,9 @@ def _forget_settings_of_the_machine() -> None:
 
 
 _forget_settings_of_the_machine()
+# A suite that was started in the background is deaf to these, and so is everything it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

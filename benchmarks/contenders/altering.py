@@ -28,7 +28,7 @@ def alter_index(catalog: str, source_id: str, changes: str, shape: str) -> dict[
         changes: How many.
         shape: `scattered` evenly over all keys, or `together` in one range of keys.
     """
-    home = Catalog(parse_location(catalog), memory_limit_mb=4096)
+    home = Catalog(parse_location(catalog), memory_limit_mb=2048)
     table = open_table(home, OBJECTS)
     indexed = indexed_rows_query(table, source_id)
     with connect(home) as connection:

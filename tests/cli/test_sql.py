@@ -213,12 +213,15 @@ def test_ctrl_c_ends_the_command_at_once(tmp_path: Path) -> None:
     endless = "SELECT count(*) FROM range(1000000000000) t(i) WHERE md5(i::TEXT) = 'x'"
     output = tmp_path / "x.csv"
     process = command_line(tmp_path, endless, "--output", str(output))
-    while not list(tmp_path.glob(".s3pipelines-*.part")):
-        time.sleep(0.1)
-        assert process.poll() is None
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    try:
+        while not list(tmp_path.glob(".s3pipelines-*.part")):
+            time.sleep(0.1)
+            assert process.poll() is None
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert b"Traceback" not in told
     assert list(tmp_path.iterdir()) == []

@@ -87,6 +87,11 @@ def launch(port: int) -> str:
     return result["run"]["runId"]
 
 
+def started_since(before: list[psutil.Process]) -> list[psutil.Process]:
+    """Our processes but those of before: other tests keep some of their own going."""
+    return [child for child in psutil.Process().children(recursive=True) if child not in before]
+
+
 def status(run_id: str) -> DagsterRunStatus | None:
     with DagsterInstance.get() as instance:
         run = instance.get_run_by_id(run_id)
@@ -97,11 +102,12 @@ def status(run_id: str) -> DagsterRunStatus | None:
 @pytest.mark.slow
 def test_once_ready_a_run_starts_and_leaving_ends_it_without_a_trace(tmp_path):
     port = free_port()
+    before = psutil.Process().children(recursive=True)
     with running(tmp_path / "home", port) as services:
         wait_until_ready(port, 90, services)
         run_id = launch(port)
         assert until(lambda: status(run_id) == DagsterRunStatus.STARTED, seconds=60)
-        processes = psutil.Process().children(recursive=True)
+        processes = started_since(before)
         # Three tethers, three services, the process of the run, and one of Python's beside it.
         assert len(processes) >= 8
         # The webserver has sent nothing away and removed nothing.
@@ -167,12 +173,13 @@ def test_when_all_but_a_step_was_killed_the_next_start_clears_up(tmp_path):
 @pytest.mark.slow
 def test_definitions_that_cannot_be_loaded_are_named_and_a_lost_code_server_is_noticed(tmp_path):
     port = free_port()
+    before = psutil.Process().children(recursive=True)
     with running(tmp_path / "home", port, "broken") as services:
         with pytest.raises(NotReady, match="No module named 'no_such_module'"):
             wait_until_ready(port, 90, services)
         [server] = [
             process
-            for process in psutil.Process().children(recursive=True)
+            for process in started_since(before)
             if "grpc" in process.cmdline() and "tethered" not in " ".join(process.cmdline())
         ]
         server.kill()

@@ -19,13 +19,18 @@ Written = Literal["nothing", "merge", "replacement"]
 # A merge joins the files that it touches with the changes and writes them again, unsorted; beyond
 # this share of the rows, writing all of them anew was faster (see benchmarks/RESULTS.md).
 MERGE_UP_TO = 0.1
+# A merge holds its changes in memory, some 1 kB each. Where they outgrow its memory, it fails or
+# (deltalake 1.6.6: 100,000 rows in 64 MB) waits for ever, so they stay far below.
+MERGE_MOST_ROWS = 100_000
+_MERGE_LEAST_BYTES = 256 * 1024 * 1024
 
 
 def cheaper_way(changed: int, indexed: int) -> Written:
     """Which way to bring `indexed` rows up to date when `changed` objects differ."""
     if changed == 0:
         return "nothing"
-    return "merge" if changed <= indexed * MERGE_UP_TO else "replacement"
+    few = changed <= min(indexed * MERGE_UP_TO, MERGE_MOST_ROWS)
+    return "merge" if few else "replacement"
 
 
 def commit(
@@ -61,7 +66,7 @@ def _merge(
             source_alias="s",
             target_alias="t",
             writer_properties=WRITER,
-            max_spill_size=memory_bytes,
+            max_spill_size=max(memory_bytes, _MERGE_LEAST_BYTES),
             commit_properties=properties,
             post_commithook_properties=NO_CLEANUP,
         )
