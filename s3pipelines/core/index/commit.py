@@ -16,8 +16,9 @@ from s3pipelines.core.index.changes import Comparison
 
 Written = Literal["nothing", "merge", "replacement"]
 
-# A merge joins the files that it touches with the changes and writes them again, unsorted; beyond
-# this share of the rows, writing all of them anew was faster (see benchmarks/RESULTS.md).
+# A merge joins the files that it touches with the changes and writes them again, unsorted. Changes
+# that are scattered over the keys soon touch every file, and then writing all of them anew, sorted,
+# costs no more: `python -m benchmarks merge_or_replace` compares the two.
 MERGE_UP_TO = 0.1
 # A merge holds its changes in memory, some 1 kB each. Where they outgrow its memory, it fails or
 # (deltalake 1.6.6: 100,000 rows in 64 MB) waits for ever, so they stay far below.
