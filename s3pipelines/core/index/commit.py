@@ -17,8 +17,9 @@ from s3pipelines.core.index.changes import Comparison
 Written = Literal["nothing", "merge", "replacement"]
 
 # A merge joins the files that it touches with the changes and writes them again, unsorted. Changes
-# that are scattered over the keys soon touch every file, and then writing all of them anew, sorted,
-# costs no more: `python -m benchmarks merge_or_replace` compares the two.
+# that are scattered over the keys touch every file: both ways then write the same bytes and, up to
+# this share of a million rows, take the same CPU time; beyond it a merge takes more. Changes that
+# lie together are merged far more cheaply (benchmarks/RESULTS.md).
 MERGE_UP_TO = 0.1
 # A merge holds its changes in memory, some 1 kB each. Where they outgrow its memory, it fails or
 # (deltalake 1.6.6: 100,000 rows in 64 MB) waits for ever, so they stay far below.
