@@ -12,12 +12,12 @@ from dagster import (
 
 from s3pipelines.core.catalog import schemas
 from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.duck import duckdb_type
 from s3pipelines.core.index.refresh import Refresh
 from s3pipelines.core.index.summary import Group
 
 # Metadata is kept with every event for ever; the whole table is a query away.
 _MOST_GROUPS = 50
-_DUCKDB_TYPES = {"string": "VARCHAR", "int64": "BIGINT", "timestamp[us, tz=UTC]": "TIMESTAMPTZ"}
 
 
 def column_schema(schema: schemas.TableSchema) -> TableSchema:
@@ -26,7 +26,7 @@ def column_schema(schema: schemas.TableSchema) -> TableSchema:
         columns=[
             TableColumn(
                 name=column.name,
-                type=_DUCKDB_TYPES[str(column.type)],
+                type=duckdb_type(column.type),
                 description=column.description,
                 constraints=TableColumnConstraints(nullable=column.nullable),
             )

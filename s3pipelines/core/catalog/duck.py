@@ -13,6 +13,14 @@ from s3pipelines.core.catalog.schemas import TIMESTAMP, TableSchema
 from s3pipelines.core.storage.locations import S3Location
 from s3pipelines.core.storage.options import duckdb_secret
 
+_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOLEAN",
+    TIMESTAMP: "TIMESTAMPTZ",
+}
+
 
 @contextmanager
 def connect(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -61,10 +69,10 @@ def sql_text(value: str) -> str:
 
 def empty_relation(schema: TableSchema) -> str:
     """A query with the columns and types of `schema` and no row, for a table not written yet."""
-    typed = (f"NULL::{_duckdb_type(column.type)} AS {column.name}" for column in schema.columns)
+    typed = (f"NULL::{duckdb_type(column.type)} AS {column.name}" for column in schema.columns)
     return f"SELECT {', '.join(typed)} WHERE false"
 
 
-def _duckdb_type(arrow_type: pa.DataType) -> str:
-    names = {pa.string(): "VARCHAR", pa.int64(): "BIGINT", TIMESTAMP: "TIMESTAMPTZ"}
-    return names[arrow_type]
+def duckdb_type(arrow_type: pa.DataType) -> str:
+    """The SQL type that a column of a table has in DuckDB."""
+    return _TYPES[arrow_type]

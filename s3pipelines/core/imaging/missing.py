@@ -3,7 +3,7 @@
 A row says that an object was handled in the state of its ETag (and, for thumbnails, with these
 parameters). What has no such row is missing, and so are failures that may end differently now:
 
-- the storage did not give the object: each time;
+- the storage did not give the object: each time, or after ever longer pauses (`patient`);
 - the worker hung, crashed or ran out of memory: up to three times by the same libraries;
 - the libraries have changed since;
 - the object was archived, and is in another storage class now.
@@ -12,23 +12,27 @@ parameters). What has no such row is missing, and so are failures that may end d
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
 import duckdb
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
-from s3pipelines.core.catalog.schemas import OBJECTS, TableSchema
+from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS, TableSchema
+from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.imaging.extensions import IMAGES as IMAGE_EXTENSIONS
 from s3pipelines.core.imaging.extensions import NO_IMAGES
 from s3pipelines.core.imaging.outcomes import ATTEMPTS, MACHINE_REASONS, STORAGE_REASONS
-from s3pipelines.core.imaging.rows import create_view
-from s3pipelines.core.imaging.tables import DERIVATIVES, IMAGES
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
+from s3pipelines.core.sources.registry import get_source
+from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage.ranged_reads import ARCHIVED_CLASSES
 
 Kind = Literal["header", "thumbnail"]
 _BATCH_ROWS = 2048
+# After so many failures of the storage, the next try waits 2, 4, 8 … minutes, at most a day.
+_PAUSE_S = "least(86400, 60 * pow(2, least(storage_failures, 20)))"
 
 
 @dataclass(frozen=True)
@@ -39,20 +43,23 @@ class Work:
         source_id: A registered source.
         kind: Rows of `images`, or thumbnails and their rows of `derivatives`.
         params: How thumbnails are to be.
+        selection: Of which objects.
         sniff: Also look at objects whose name does not tell whether they are images (no or an
             unknown extension). That costs a GET request each, once per state: 0.40 USD per
             million on AWS. Extensions that are certainly none are never looked at.
         again: Reasons of failures that are tried again whatever the rules say, as after a repair.
-        where: An SQL condition over the columns of `objects`, from a trusted caller.
+        patient: Nobody waits for it: objects that the storage did not give are asked for again
+            only after a while, so that a source that denies access is not asked day and night.
         shard: Take the objects of one of several equal parts: its number and how many there are.
     """
 
     source_id: str
     kind: Kind
     params: ThumbnailParams = field(default_factory=ThumbnailParams)
+    selection: Selection = field(default_factory=Selection)
     sniff: bool = True
     again: frozenset[str] = frozenset()
-    where: str = "true"
+    patient: bool = False
     shard: tuple[int, int] = (0, 1)
 
     @property
@@ -77,8 +84,15 @@ class Item:
         return self.storage_class in ARCHIVED_CLASSES
 
 
-def missing(catalog: Catalog, work: Work, reader_version: str) -> Generator[Item, None, None]:
-    """The objects that lack a current row, in the order of their keys.
+def missing(
+    catalog: Catalog,
+    work: Work,
+    reader_version: str,
+    *,
+    since: datetime | None = None,
+    limit: int | None = None,
+) -> Generator[Item, None, None]:
+    """The objects that lack a current row: the newest in the index first, then by key.
 
     Close the iterator if it is not read to its end.
 
@@ -86,70 +100,95 @@ def missing(catalog: Catalog, work: Work, reader_version: str) -> Generator[Item
         catalog: Where the tables are.
         work: What is wanted.
         reader_version: The libraries that would read the objects now.
+        since: What was tried after this is left alone, so that a run tries nothing twice.
+        limit: Most objects to give.
 
     Raises:
+        InvalidInput: The selection is wrong.
+        NotFound: There is no such source.
         StorageError: The catalog cannot be read.
     """
     with connect(catalog) as connection:
-        _prepare(connection, catalog, work)
-        reader = connection.execute(_query(work, reader_version)).to_arrow_reader(_BATCH_ROWS)
-        with closing(reader):
+        query = _prepared(connection, catalog, work, reader_version, since)
+        query += " ORDER BY indexed_at DESC, key"
+        if limit is not None:
+            query += f" LIMIT {int(limit)}"
+        rows = f"SELECT key, etag, size_bytes, extension, storage_class FROM ({query})"
+        with closing(connection.execute(rows).to_arrow_reader(_BATCH_ROWS)) as reader:
             for batch in reader:
                 for row in batch.to_pylist():
                     yield Item(**row)
 
 
-def count_missing(catalog: Catalog, work: Work, reader_version: str) -> int:
-    """How many objects `missing` would give."""
+def count_missing(
+    catalog: Catalog, work: Work, reader_version: str, *, since: datetime | None = None
+) -> int:
+    """How many objects `missing` would give, within the limit of the selection."""
     with connect(catalog) as connection:
-        _prepare(connection, catalog, work)
-        query = f"SELECT count(*) FROM ({_query(work, reader_version)})"
-        return connection.execute(query).fetchall()[0][0]
+        query = _prepared(connection, catalog, work, reader_version, since)
+        count = connection.execute(f"SELECT count(*) FROM ({query})").fetchall()[0][0]
+    limit = work.selection.limit
+    return count if limit is None else min(count, limit)
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, catalog: Catalog, work: Work) -> None:
-    create_view(connection, catalog, OBJECTS, work.source_id, "objects")
-    create_view(connection, catalog, IMAGES, work.source_id, "images")
-    create_view(connection, catalog, DERIVATIVES, work.source_id, "derivatives")
+def _prepared(
+    connection: duckdb.DuckDBPyConnection,
+    catalog: Catalog,
+    work: Work,
+    reader_version: str,
+    since: datetime | None,
+) -> str:
+    create_source_views(connection, catalog, work.source_id, OBJECTS, IMAGES, DERIVATIVES)
+    prefix = get_source(catalog, work.source_id).prefix
+    selected = work.selection.condition(connection, prefix)
+    before = "true" if since is None else f"tried_at < {_time(since)}"
+    return _query(work, reader_version, selected, before)
 
 
-def _query(work: Work, reader_version: str) -> str:
+def _query(work: Work, reader_version: str, selected: str, before: str) -> str:
     number, count = work.shard
     # Not DuckDB's own hash, which another release may compute differently.
     in_shard = f"md5_number_lower(key) % {int(count)} = {int(number)}" if count > 1 else "true"
     return f"""
         WITH tried AS ({_tried(work, reader_version)}), wanted AS (
-            SELECT key, etag, size_bytes, extension, storage_class FROM objects
-            WHERE {_may_be_image(work)} AND {in_shard} AND ({work.where})
+            SELECT key, etag, size_bytes, extension, storage_class, indexed_at FROM objects
+            WHERE {_may_be_image(work)} AND {in_shard} AND {selected}
         )
         SELECT wanted.* FROM wanted LEFT JOIN tried USING (key, etag)
-        WHERE (tried.key IS NULL OR ({_worth_another_try(work, reader_version)}))
+        WHERE (tried.key IS NULL OR {before} AND ({_worth_another_try(work, reader_version)}))
         {_known_to_be_none(work)}
-        ORDER BY key
     """
 
 
 def _tried(work: Work, reader_version: str) -> str:
     if work.kind == "header":
-        made_at, table, which = "read_at", "images", "true"
+        made_at, table, which = "read_at", "images_attempts", "true"
     else:
         digest = sql_text(work.params.digest)
-        made_at, table = "made_at", "derivatives"
+        made_at, table = "made_at", "derivatives_attempts"
         which = f"kind = 'thumbnail' AND params_digest = {digest}"
     # In a struct, as arg_max leaves out rows whose value is NULL.
     latest = f"arg_max(struct_pack(error := error, reader := reader_version), {made_at})"
+    version = sql_text(reader_version)
     return f"""
-        SELECT key, etag, {latest} AS latest, count(*) FILTER (
-            error IN ({_listed(MACHINE_REASONS)}) AND reader_version = {sql_text(reader_version)}
-        ) AS machine_failures
+        SELECT key, etag, {latest} AS latest, max({made_at}) AS tried_at,
+            count(*) FILTER (
+                error IN ({_listed(MACHINE_REASONS)}) AND reader_version = {version}
+            ) AS machine_failures,
+            count(*) FILTER (error IN ({_listed(STORAGE_REASONS)})) AS storage_failures
         FROM {table} WHERE {which} GROUP BY key, etag
     """
 
 
 def _worth_another_try(work: Work, reader_version: str) -> str:
     no_archive = f"storage_class NOT IN ({_listed(ARCHIVED_CLASSES)}, 'INTELLIGENT_TIERING')"
+    rested = (
+        f"tried_at + to_seconds({_PAUSE_S}) < {_time(datetime.now(UTC))}"
+        if work.patient
+        else "true"
+    )
     ways = [
-        f"latest.error IN ({_listed(STORAGE_REASONS)})",
+        f"latest.error IN ({_listed(STORAGE_REASONS)}) AND {rested}",
         f"latest.error IN ({_listed(MACHINE_REASONS)}) AND machine_failures < {ATTEMPTS}",
         f"latest.error <> 'archived' AND latest.reader <> {sql_text(reader_version)}",
         f"latest.error = 'archived' AND {no_archive}",
@@ -164,7 +203,7 @@ def _known_to_be_none(work: Work) -> str:
     if work.kind == "header" or "not_an_image" in work.again:
         return ""
     return """AND NOT EXISTS (
-        SELECT 1 FROM images
+        SELECT 1 FROM images_attempts AS images
         WHERE images.key = wanted.key AND images.etag = wanted.etag AND error = 'not_an_image'
     )"""
 
@@ -177,3 +216,7 @@ def _may_be_image(work: Work) -> str:
 
 def _listed(values: frozenset[str]) -> str:
     return ", ".join(sql_text(value) for value in sorted(values))
+
+
+def _time(at: datetime) -> str:
+    return f"TIMESTAMPTZ {sql_text(at.isoformat())}"

@@ -61,6 +61,7 @@ class Done:
     """One object, done: its row, and what it took."""
 
     row: dict[str, Any]
+    extension: str
     bytes_read: int
     bytes_written: int
 
@@ -106,7 +107,7 @@ class Steps:
             failure = refused.failure
         row = self._row(item, made, failure, time.monotonic() - started)
         written = row.get("size_bytes") or 0
-        return Done(row, source.bytes_read, written)
+        return Done(row, item.extension, source.bytes_read, written)
 
     @property
     def _headers(self) -> bool:

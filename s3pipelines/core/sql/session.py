@@ -12,6 +12,7 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
 from s3pipelines.core.catalog.schemas import TABLES, TableSchema
 from s3pipelines.core.catalog.tables import open_table
+from s3pipelines.core.catalog.views import latest_only
 from s3pipelines.core.errors import NotFound
 from s3pipelines.core.sql.failures import statement_error
 from s3pipelines.core.sql.gate import check_read_only
@@ -133,7 +134,8 @@ def _create_view(
 
 
 def _view(schema: TableSchema, columns: str, origin: str) -> str:
-    return f'CREATE VIEW "{schema.name}" AS SELECT {columns} FROM {origin}'
+    view = f'CREATE VIEW "{schema.name}" AS SELECT {columns} FROM {origin}'
+    return f"{view} {latest_only(schema)}"
 
 
 def _columns(cursor: duckdb.DuckDBPyConnection, schema: TableSchema, stored: list[str]) -> str:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,19 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
+from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES
 from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.errors import AccessDenied, NoSuchBucket
-from s3pipelines.core.imaging import steps
+from s3pipelines.core.imaging import steps, work
 from s3pipelines.core.imaging.limits import Limits
 from s3pipelines.core.imaging.pool import DecodePool
-from s3pipelines.core.imaging.rows import append_rows
-from s3pipelines.core.imaging.tables import DERIVATIVES, IMAGES
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams, thumbnail_name
 from s3pipelines.core.imaging.work import Report, Work, count_missing, missing, run
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source
+from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.locations import FolderLocation, S3Location
 from s3pipelines.core.storage.ranged_reads import Archived, ObjectReader
@@ -46,8 +48,8 @@ def rows_of(catalog: Catalog, name: str) -> list[dict[str, Any]]:
     return pa.table(table.to_pyarrow_dataset().to_table()).sort_by("key").to_pylist()
 
 
-def keys_missing(catalog: Catalog, work: Work, version: str) -> list[str]:
-    return [item.key for item in missing(catalog, work, version)]
+def keys_missing(catalog: Catalog, wanted: Work, version: str) -> list[str]:
+    return [item.key for item in missing(catalog, wanted, version)]
 
 
 def test_every_image_gets_a_thumbnail_and_a_row(catalog: Catalog, bucket, put_objects, s3, pool):
@@ -132,12 +134,12 @@ def test_changed_objects_parameters_and_libraries_are_worked_on_again(
     version = pool.reader_version
 
     assert keys_missing(local_catalog, THUMBNAILS, version) == ["one.jpg"]
-    assert keys_missing(local_catalog, THUMBNAILS, "newer") == ["bad.jpg", "one.jpg"]
+    assert keys_missing(local_catalog, THUMBNAILS, "newer") == ["one.jpg", "bad.jpg"]
     smaller = replace(THUMBNAILS, params=ThumbnailParams(box_px=50))
     assert len(keys_missing(local_catalog, smaller, version)) == 3
     assert count_missing(local_catalog, smaller, version) == 3
     again = replace(THUMBNAILS, again=frozenset({"not_an_image"}))
-    assert keys_missing(local_catalog, again, version) == ["bad.jpg", "one.jpg"]
+    assert keys_missing(local_catalog, again, version) == ["one.jpg", "bad.jpg"]
 
 
 def test_archived_objects_are_told_and_not_fetched(
@@ -295,12 +297,89 @@ def test_workers_killed_during_a_run_cost_one_row_each(
     assert set(report.failed) <= {"crashed"}
 
 
-def test_a_limit_ends_the_run_early(local_catalog: Catalog, bucket, put_objects, pool):
-    put_objects(*(f"{number}.jpg" for number in range(10)), body=JPEG)
+def test_a_selection_and_its_limit_are_kept_to(local_catalog: Catalog, bucket, put_objects, pool):
+    put_objects(*(f"{number}.jpg" for number in range(10)), "x/1.jpg", body=JPEG)
+    indexed(local_catalog, bucket)
+    some = replace(THUMBNAILS, selection=Selection(glob="?.jpg", limit=4))
+    assert count_missing(local_catalog, some, pool.reader_version) == 4
+
+    report = run(local_catalog, some, pool=pool)
+
+    assert (report.made, report.complete) == (4, False)
+    rest = run(local_catalog, THUMBNAILS, pool=pool)
+    assert (rest.made, rest.complete) == (7, True)
+
+
+def test_what_arrives_overtakes_a_backfill_that_is_running(
+    local_catalog: Catalog, bucket, put_objects, pool, monkeypatch
+):
+    monkeypatch.setattr(work, "_SLICE_OBJECTS", 5)
+    put_objects(*(f"{number:02}.jpg" for number in range(20)), body=JPEG)
     indexed(local_catalog, bucket)
 
-    assert run(local_catalog, THUMBNAILS, pool=pool, limit=4).made == 4
-    assert run(local_catalog, THUMBNAILS, pool=pool).made == 6
+    def arrive(report: Report) -> None:
+        if report.objects == 3:
+            put_objects("new.jpg", body=PNG)
+            refresh_index(local_catalog, "all")
+
+    report = run(local_catalog, THUMBNAILS, pool=pool, progress=arrive)
+
+    assert (report.made, report.complete) == (21, True)
+    rows = sorted(rows_of(local_catalog, "derivatives"), key=lambda row: row["made_at"])
+    assert "new.jpg" in [row["key"] for row in rows[5:10]]
+
+
+def test_a_run_ends_when_its_time_is_over_and_says_so(
+    local_catalog: Catalog, bucket, put_objects, pool
+):
+    put_objects(*(f"{number:03}.jpg" for number in range(200)), body=JPEG)
+    indexed(local_catalog, bucket)
+
+    first = run(local_catalog, THUMBNAILS, pool=pool, budget_s=0.01)
+
+    assert 0 < first.objects < 200
+    assert not first.complete
+    left = count_missing(local_catalog, THUMBNAILS, pool.reader_version)
+    assert left == 200 - first.objects
+
+
+def test_what_the_storage_did_not_give_is_tried_once_in_a_run_and_then_after_pauses(
+    local_catalog: Catalog, bucket, put_objects, s3, pool
+):
+    put_objects("gone.jpg", body=JPEG)
+    indexed(local_catalog, bucket)
+    s3.delete_object(Bucket=bucket, Key="gone.jpg")
+    patient = replace(THUMBNAILS, patient=True)
+    version = pool.reader_version
+
+    report = run(local_catalog, patient, pool=pool)
+
+    assert dict(report.failed) == {"gone": 1}
+    assert [example.key for example in report.examples] == ["gone.jpg"]
+    assert keys_missing(local_catalog, patient, version) == []
+    assert keys_missing(local_catalog, THUMBNAILS, version) == ["gone.jpg"]
+    _make_older(local_catalog, timedelta(minutes=3))
+    assert keys_missing(local_catalog, patient, version) == ["gone.jpg"]
+    run(local_catalog, patient, pool=pool)
+    _make_older(local_catalog, timedelta(minutes=3))
+    assert keys_missing(local_catalog, patient, version) == []
+
+
+def _make_older(catalog: Catalog, by: timedelta) -> None:
+    DeltaTable(catalog.table_uri("derivatives")).update(
+        updates={"made_at": f"made_at - INTERVAL '{int(by.total_seconds())} seconds'"}
+    )
+
+
+def test_objects_that_are_no_images_by_name_are_not_counted_as_failures(
+    local_catalog: Catalog, bucket, put_objects, pool
+):
+    put_objects("README", "broken.jpg", body=b"This is text.")
+    indexed(local_catalog, bucket)
+
+    report = run(local_catalog, HEADERS, pool=pool)
+
+    assert (report.no_images, dict(report.failed)) == (1, {"not_an_image": 1})
 
 
 def test_a_large_object_goes_through_a_file_without_a_name(

@@ -14,8 +14,10 @@ import psutil
 import pyarrow as pa
 import pytest
 
+from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.schemas import OBJECTS, Column
+from s3pipelines.core.catalog.schemas import IMAGES, OBJECTS, Column
+from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.errors import InvalidInput, StorageError
 from s3pipelines.core.sql.session import Session, open_session
 from s3pipelines.core.storage.locations import FolderLocation, S3Location
@@ -47,6 +49,31 @@ def test_a_new_catalog_has_empty_tables_and_stays_untouched(
     assert "TIMESTAMP WITH TIME ZONE" in described.column("column_type").to_pylist()
     assert isinstance(local_catalog.location, FolderLocation)
     assert not local_catalog.location.path.exists()
+
+
+def test_of_several_attempts_the_latest_holds(local_catalog: Catalog) -> None:
+    ensure_table(local_catalog, IMAGES)
+    for hour, error in enumerate(("timeout", "timeout", None)):
+        row = dict.fromkeys(IMAGES.column_names) | {
+            "source": "maps",
+            "key": "maps/a.tif",
+            "etag": "1",
+            "error": error,
+            "read_at": datetime(2026, 1, 1, hour, tzinfo=UTC),
+            "reader_version": "libvips",
+        }
+        append_rows(local_catalog, IMAGES, "maps", [row, row | {"etag": f"other {hour}"}])
+
+    with open_session(local_catalog) as session:
+        found = session.run("SELECT etag, error FROM images ORDER BY etag").read_all().to_pylist()
+        failed = "SELECT etag FROM images WHERE error IS NOT NULL ORDER BY ALL"
+        assert found == [
+            {"etag": "1", "error": None},
+            {"etag": "other 0", "error": "timeout"},
+            {"etag": "other 1", "error": "timeout"},
+            {"etag": "other 2", "error": None},
+        ]
+        assert session.run(failed).read_all().column("etag").to_pylist() == ["other 0", "other 1"]
 
 
 def test_a_column_that_an_older_table_lacks_is_null(

@@ -1,24 +1,21 @@
-"""Appending rows to the tables of images, and reading which rows there are."""
+"""Appending rows to the tables that are only appended to."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 from deltalake import CommitProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.schemas import TableSchema
 from s3pipelines.core.catalog.tables import (
     NO_CLEANUP,
     WRITER,
-    files_of_source,
     open_table,
     table_errors,
 )
-from s3pipelines.core.errors import Busy, NotFound
+from s3pipelines.core.errors import Busy
 
 _ATTEMPTS = 5
 
@@ -57,30 +54,3 @@ def append_rows(
         f"The table {schema.name!r} was changed {_ATTEMPTS} times while it was written to.",
         hint="See what else writes to it, and run it again.",
     )
-
-
-def create_view(
-    connection: duckdb.DuckDBPyConnection,
-    catalog: Catalog,
-    schema: TableSchema,
-    source_id: str,
-    name: str,
-) -> None:
-    """Make a view of the rows of one source; it stays as the table is now.
-
-    A table that the catalog does not have yet is an empty view.
-    """
-    try:
-        table = open_table(catalog, schema)
-        with table_errors(catalog, schema.name):
-            files = files_of_source(table, source_id)
-    except NotFound:
-        files = []
-    columns = ", ".join(column for column in schema.column_names if column != "source")
-    if files:
-        listed = ", ".join(sql_text(uri) for uri in files)
-        origin = f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"
-    else:
-        origin = f"{name}_none"
-        connection.register(origin, schema.arrow.empty_table())
-    connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {columns} FROM {origin}")

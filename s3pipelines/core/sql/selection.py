@@ -1,0 +1,132 @@
+"""A selection: which objects of a source, by SQL, regular expression, glob, number or a list."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from s3pipelines.core.catalog.duck import sql_text
+from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.sql.failures import statement_error
+from s3pipelines.core.sql.gate import check_read_only
+
+_LISTED_KEYS = "selected_keys"
+# A set of a shell pattern: `[abc]`, `[!a-z]`, also with a bracket as its first member.
+_SET = re.compile(r"\[(!?+)(.[^\]]*)\]", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Objects of one source; what is not given does not restrict, and all that is given must hold.
+
+    Attributes:
+        where: An SQL condition over the columns of `objects`; it may ask the other tables, too
+            (`key IN (SELECT key FROM images WHERE width_px > 4000)`).
+        regex: Something in the key below the source's prefix matches (RE2).
+        glob: The whole key below the source's prefix matches; `*` also matches `/`.
+        limit: Most objects.
+        keys: Full keys, as the index has them.
+    """
+
+    where: str | None = None
+    regex: str | None = None
+    glob: str | None = None
+    limit: int | None = None
+    keys: frozenset[str] | None = None
+
+    def condition(self, connection: duckdb.DuckDBPyConnection, prefix: str) -> str:
+        """The selection as an SQL condition over the view `objects` of the connection.
+
+        Args:
+            connection: With the views that `where` may ask; gets the listed keys as a table.
+            prefix: The source's.
+
+        Raises:
+            InvalidInput: The condition, or the regular expression, is wrong.
+        """
+        name = f"substr(key, {len(prefix) + 1})"
+        parts: list[str] = []
+        if self.keys is not None:
+            connection.register(_LISTED_KEYS, pa.table({"key": pa.array(self.keys, pa.string())}))
+            parts.append(f"key IN (SELECT key FROM {_LISTED_KEYS})")
+        if self.glob is not None:
+            parts.append(f"regexp_full_match({name}, {sql_text(_regex_of(self.glob))}, 's')")
+        if self.regex is not None:
+            parts.append(f"regexp_matches({name}, {sql_text(self.regex)})")
+        if self.where is not None:
+            # On lines of its own, so that a comment at its end ends there.
+            parts.append(f"(\n{self.where}\n)")
+        condition = " AND ".join(parts) or "true"
+        _check(connection, condition)
+        return condition
+
+
+def read_keys(path: Path) -> frozenset[str]:
+    """The keys in a text file, one a line.
+
+    Raises:
+        InvalidInput: The file cannot be read, or has none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            f"The keys in {path} cannot be read ({error}).", hint="Give a UTF-8 text file."
+        ) from error
+    # Not `splitlines`, which also splits at characters that a key may hold.
+    lines = (line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n"))
+    keys = frozenset(line for line in lines if line)
+    if not keys:
+        raise InvalidInput(f"There is no key in {path}.", hint="Write one full key a line.")
+    return keys
+
+
+def _check(connection: duckdb.DuckDBPyConnection, condition: str) -> None:
+    statement = f"SELECT key FROM objects WHERE {condition}"
+    check_read_only(connection, statement)
+    try:
+        # A pattern that does not compile only shows when it runs.
+        connection.execute(f"{statement} LIMIT 0").fetchall()
+    except duckdb.Error as error:
+        raise statement_error(error, 0) from error
+
+
+def _regex_of(glob: str) -> str:
+    """A shell pattern, as `fnmatch` reads it, in RE2's syntax.
+
+    Not DuckDB's own GLOB: there `?` is a byte and a backslash escapes. Not `fnmatch.translate`:
+    what it gives, RE2 does not take.
+    """
+    parts: list[str] = []
+    at = 0
+    while at < len(glob):
+        found = _SET.match(glob, at)
+        if found:
+            parts.append(_set_of(found[1], found[2]))
+            at = found.end()
+            continue
+        parts.append({"*": ".*", "?": "."}.get(glob[at]) or _literal(glob[at]))
+        at += 1
+    return "".join(parts)
+
+
+def _set_of(negated: str, members: str) -> str:
+    ranges: list[str] = []
+    at = 0
+    while at < len(members):
+        low = high = members[at]
+        if at + 2 < len(members) and members[at + 1] == "-":
+            high = members[at + 2]
+            at += 2
+        at += 1
+        if low <= high:
+            ranges.append(f"{_literal(low)}-{_literal(high)}")
+    if not ranges:
+        return "." if negated else "[^\\x{0}-\\x{10FFFF}]"
+    return f"[{'^' if negated else ''}{''.join(ranges)}]"
+
+
+def _literal(character: str) -> str:
+    return f"\\x{{{ord(character):X}}}"
