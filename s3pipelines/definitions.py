@@ -5,9 +5,18 @@ from typing import Any
 
 from dagster import Definitions, ExecutorDefinition, in_process_executor, multiprocess_executor
 
+from s3pipelines.assets.image_checks import image_checks
+from s3pipelines.assets.image_headers import image_headers
 from s3pipelines.assets.index_checks import index_checks
 from s3pipelines.assets.object_index import object_index
+from s3pipelines.assets.thumbnails import thumbnails
 from s3pipelines.assets.uploads import uploads
+from s3pipelines.jobs.derive_images import (
+    check_images,
+    make_thumbnails,
+    nightly_image_check,
+    read_image_headers,
+)
 from s3pipelines.jobs.refresh_index import (
     check_index,
     nightly_check,
@@ -19,6 +28,7 @@ from s3pipelines.resources.catalog import CatalogResource
 from s3pipelines.resources.duckdb import DuckDBResource
 from s3pipelines.resources.references import ReferenceIOManager
 from s3pipelines.resources.s3 import CatalogS3Resource
+from s3pipelines.sensors.missing_derivatives import build_missing_derivatives
 from s3pipelines.sensors.upload_listing import build_upload_listing
 from s3pipelines.settings import Settings, load_settings
 
@@ -39,11 +49,18 @@ def build_definitions(
     """
     settings = settings or load_settings()
     return Definitions(
-        assets=[uploads, object_index],
-        asset_checks=[index_checks],
-        jobs=[refresh_index, check_index, register_source],
-        schedules=[nightly_reindex, nightly_check],
-        sensors=[build_upload_listing(settings)],
+        assets=[uploads, object_index, image_headers, thumbnails],
+        asset_checks=[index_checks, image_checks],
+        jobs=[
+            refresh_index,
+            read_image_headers,
+            make_thumbnails,
+            check_index,
+            check_images,
+            register_source,
+        ],
+        schedules=[nightly_reindex, nightly_check, nightly_image_check],
+        sensors=[build_upload_listing(settings), build_missing_derivatives(settings)],
         executor=_EXECUTORS[settings.executor],
         resources={**build_resources(settings), **(resource_overrides or {})},
     )

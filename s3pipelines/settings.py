@@ -52,6 +52,21 @@ class Settings(BaseSettings):
     listing_budget_s: float = Field(
         default=5, gt=0, le=10, description="How long one tick of the sensor may list, in seconds."
     )
+    derive_interval_s: int = Field(
+        default=30,
+        ge=1,
+        description="Least time between two looks at what lacks headers or thumbnails, in seconds.",
+    )
+    derive_budget_s: float = Field(
+        default=300,
+        gt=0,
+        description="How long one run may work on the images of a source before it lets others "
+        "have a turn, in seconds.",
+    )
+    viewer_url: str = Field(
+        default="http://127.0.0.1:3001",
+        description="Where people reach the gallery; links in the Dagster UI lead there.",
+    )
     count_check_limit: int = Field(
         default=10_000,
         ge=0,

@@ -35,9 +35,9 @@ class DagsterWorld:
             instance=self.instance, raise_on_error=False, **options
         )
 
-    def tick(self, cursor: str | None = None) -> SensorExecutionData:
-        """Evaluate `upload_listing` once."""
-        sensor = self.repository.get_sensor_def("upload_listing")
+    def tick(self, cursor: str | None = None, name: str = "upload_listing") -> SensorExecutionData:
+        """Evaluate a sensor once."""
+        sensor = self.repository.get_sensor_def(name)
         with (
             partition_loading_context(dynamic_partitions_store=self.instance),
             build_sensor_context(

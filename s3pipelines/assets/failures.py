@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dagster import Failure
+from dagster import Backoff, Failure, RetryPolicy
 
 from s3pipelines.core.errors import Busy, S3PipelinesError, Throttled, Unreachable
 
 # What may be different in a minute; everything else needs somebody to do something.
 _PASSING = (Busy, Throttled, Unreachable)
+
+RETRIES = RetryPolicy(max_retries=2, delay=20, backoff=Backoff.EXPONENTIAL)
 
 
 @contextmanager

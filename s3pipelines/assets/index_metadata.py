@@ -2,37 +2,15 @@
 
 from collections.abc import Mapping
 
-from dagster import (
-    MetadataValue,
-    TableColumn,
-    TableColumnConstraints,
-    TableRecord,
-    TableSchema,
-)
+from dagster import MetadataValue, TableColumn, TableRecord, TableSchema
 
 from s3pipelines.core.catalog import schemas
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import duckdb_type
 from s3pipelines.core.index.refresh import Refresh
 from s3pipelines.core.index.summary import Group
 
 # Metadata is kept with every event for ever; the whole table is a query away.
 _MOST_GROUPS = 50
-
-
-def column_schema(schema: schemas.TableSchema) -> TableSchema:
-    """The columns of a catalog table as Dagster shows them, in DuckDB's types."""
-    return TableSchema(
-        columns=[
-            TableColumn(
-                name=column.name,
-                type=duckdb_type(column.type),
-                description=column.description,
-                constraints=TableColumnConstraints(nullable=column.nullable),
-            )
-            for column in schema.columns
-        ]
-    )
 
 
 def refresh_metadata(catalog: Catalog, refresh: Refresh) -> Mapping[str, MetadataValue]:

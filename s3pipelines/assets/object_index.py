@@ -1,9 +1,10 @@
 """`object_index`: the Delta table `objects`, brought up to date with what S3 has."""
 
-from dagster import AssetExecutionContext, Backoff, MaterializeResult, RetryPolicy, asset
+from dagster import AssetExecutionContext, MaterializeResult, asset
 
-from s3pipelines.assets.failures import clear_failures
-from s3pipelines.assets.index_metadata import column_schema, refresh_metadata
+from s3pipelines.assets.column_schemas import column_schema
+from s3pipelines.assets.failures import RETRIES, clear_failures
+from s3pipelines.assets.index_metadata import refresh_metadata
 from s3pipelines.assets.partitions import ONE_SOURCE_PER_RUN, OWNERS, SOURCES
 from s3pipelines.assets.uploads import uploads
 from s3pipelines.core.catalog.schemas import OBJECTS
@@ -15,7 +16,7 @@ from s3pipelines.resources.catalog import CatalogResource
     partitions_def=SOURCES,
     deps=[uploads],
     backfill_policy=ONE_SOURCE_PER_RUN,
-    retry_policy=RetryPolicy(max_retries=2, delay=20, backoff=Backoff.EXPONENTIAL),
+    retry_policy=RETRIES,
     group_name="collection",
     kinds={"deltalake", "duckdb"},
     owners=OWNERS,

@@ -3,7 +3,8 @@
 import click
 
 from s3pipelines.cli.context import CliContext
-from s3pipelines.cli.output import human_bytes, json_option, print_fields, print_json
+from s3pipelines.cli.output import json_option, print_fields, print_json
+from s3pipelines.core.preview.wording import human_bytes
 
 
 @click.group()

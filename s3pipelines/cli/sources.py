@@ -6,13 +6,13 @@ import click
 
 from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.output import (
-    human_bytes,
     json_option,
     print_fields,
     print_json,
     print_table,
 )
 from s3pipelines.cli.source_options import chosen, source_options
+from s3pipelines.core.preview.wording import human_bytes
 from s3pipelines.core.sources.source import Source
 
 id_option = click.option("--id", "source_id", required=True, metavar="ID", help="The source.")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from s3pipelines.cli.output import human_bytes, print_table
+from s3pipelines.cli.output import print_table
+from s3pipelines.core.preview.wording import human_bytes
 from s3pipelines.core.sources.registry import sources_table
 from s3pipelines.core.sql.session import open_session
 from s3pipelines.demo.collection import first_uploads, later_uploads

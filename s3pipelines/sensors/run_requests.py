@@ -1,39 +1,43 @@
 """Whether a run may be requested now: never beside another one, never in haste after a failure.
 
 Dagster drops a run key for ever once it was used, also when the run failed; so the key is new for
-each pass, and repeated failures are slowed down here.
+each request, and repeated failures are slowed down here.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from dagster import DagsterInstance, DagsterRunStatus, RunRecord, RunRequest, RunsFilter
+from dagster import AssetKey, DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
-from s3pipelines.core.detection.looks import Finding
-from s3pipelines.jobs.refresh_index import INDEX_SOURCE_TAG
-
 _FIRST_PAUSE = timedelta(seconds=30)
 _LONGEST_PAUSE = timedelta(hours=1)
-_REMEMBERED = 10
+# Of a source, the runs of all of its assets.
+_REMEMBERED = 40
 
 
-def refresh_request(finding: Finding, pass_key: str) -> RunRequest:
-    """The request for one refresh of the source that was found out of date."""
-    source = finding.source
-    return RunRequest(
-        run_key=f"{source.id}/{source.generation}/{pass_key}",
-        partition_key=source.id,
-        tags={INDEX_SOURCE_TAG: source.id},
-    )
+@dataclass(frozen=True)
+class Materializing:
+    """The runs that materialize an asset: those of its job, and those that people launch."""
+
+    asset: str
+    job: str
+
+    def is_done_by(self, run: DagsterRun) -> bool:
+        """Whether this run is one of them."""
+        return run.job_name == self.job or AssetKey(self.asset) in (run.asset_selection or ())
 
 
-def reason_to_wait(instance: DagsterInstance, source_id: str, now: datetime) -> str | None:
-    """Why no refresh of this source should be requested now, or None."""
-    records = instance.get_run_records(
+def reason_to_wait(
+    instance: DagsterInstance, what: Materializing, source_id: str, now: datetime
+) -> str | None:
+    """Why this should not be requested for this source now, or None."""
+    found = instance.get_run_records(
         RunsFilter(tags={PARTITION_NAME_TAG: source_id}), limit=_REMEMBERED
     )
+    records = [record for record in found if what.is_done_by(record.dagster_run)]
     if any(record.dagster_run.status in NOT_FINISHED_STATUSES for record in records):
         return "a run is queued or running"
     failures, last_end = _failures_in_a_row(records)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from dagster import (
     AssetMaterialization,
     DefaultSensorStatus,
+    RunRequest,
     SensorDefinition,
     SensorEvaluationContext,
     SensorResult,
@@ -12,15 +13,17 @@ from dagster import (
     sensor,
 )
 
-from s3pipelines.core.detection.looks import Look, look
+from s3pipelines.core.detection.looks import Finding, Look, look
 from s3pipelines.core.detection.passes import Passes
 from s3pipelines.core.errors import S3PipelinesError
 from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.instance.partitions import repair_partitions
-from s3pipelines.jobs.refresh_index import refresh_index
+from s3pipelines.jobs.refresh_index import INDEX_SOURCE_TAG, refresh_index
 from s3pipelines.resources.catalog import CatalogResource
-from s3pipelines.sensors.run_requests import reason_to_wait, refresh_request
+from s3pipelines.sensors.run_requests import Materializing, reason_to_wait
 from s3pipelines.settings import Settings
+
+_REFRESHES = Materializing("object_index", refresh_index.name)
 
 
 def build_upload_listing(settings: Settings) -> SensorDefinition:
@@ -56,7 +59,7 @@ def _translate(context: SensorEvaluationContext, shown: Look, problems: list[str
     """What was found as requests, and what stands in their way as a reason to skip."""
     now = datetime.now(UTC)
     waiting = {
-        finding.source.id: reason_to_wait(context.instance, finding.source.id, now)
+        finding.source.id: reason_to_wait(context.instance, _REFRESHES, finding.source.id, now)
         for finding in shown.findings
     }
     ready = [finding for finding in shown.findings if waiting[finding.source.id] is None]
@@ -64,7 +67,7 @@ def _translate(context: SensorEvaluationContext, shown: Look, problems: list[str
     for problem in problems:
         context.log.warning(problem)
     return SensorResult(
-        run_requests=[refresh_request(f, f.ended.started_at.isoformat()) for f in ready],
+        run_requests=[_request(finding) for finding in ready],
         skip_reason=None if ready else ("; ".join(notes) or "The index agrees with every source."),
         cursor=shown.passes.to_cursor(),
         asset_events=[
@@ -75,4 +78,14 @@ def _translate(context: SensorEvaluationContext, shown: Look, problems: list[str
             )
             for finding in ready
         ],
+    )
+
+
+def _request(finding: Finding) -> RunRequest:
+    """One refresh of the source that was found out of date."""
+    source = finding.source
+    return RunRequest(
+        run_key=f"{source.id}/{source.generation}/{finding.ended.started_at.isoformat()}",
+        partition_key=source.id,
+        tags={INDEX_SOURCE_TAG: source.id},
     )

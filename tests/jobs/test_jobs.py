@@ -68,5 +68,12 @@ def test_the_nightly_reindex_requests_one_run_per_source_and_night(world: Dagste
 def test_every_job_says_what_it_does_and_needs_no_more_than_it_asks_for(world: DagsterWorld):
     jobs = [job for job in world.repository.get_all_jobs() if not job.name.startswith("__")]
 
-    assert {job.name for job in jobs} == {"refresh_index", "check_index", "register_source"}
+    assert {job.name for job in jobs} == {
+        "refresh_index",
+        "check_index",
+        "register_source",
+        "read_image_headers",
+        "make_thumbnails",
+        "check_images",
+    }
     assert all(job.description for job in jobs)

@@ -9,8 +9,10 @@ from s3pipelines.core.detection import looks
 from s3pipelines.core.errors import AccessDenied, Unreachable
 from s3pipelines.core.sources.registry import create_source, delete_source
 from s3pipelines.sensors import upload_listing
-from s3pipelines.sensors.run_requests import pause_after, reason_to_wait
+from s3pipelines.sensors.run_requests import Materializing, pause_after, reason_to_wait
 from tests.dagster_world import DagsterWorld
+
+REFRESHES = Materializing("object_index", "refresh_index")
 
 
 @pytest.fixture
@@ -90,7 +92,10 @@ def test_a_failed_run_is_tried_again_with_another_run_key(maps: DagsterWorld):
     first = (maps.tick().run_requests or [])[0]
     leave_run(maps, DagsterRunStatus.FAILURE)
 
-    assert reason_to_wait(maps.instance, "maps", datetime.now(UTC) + timedelta(hours=2)) is None
+    assert (
+        reason_to_wait(maps.instance, REFRESHES, "maps", datetime.now(UTC) + timedelta(hours=2))
+        is None
+    )
     second = (maps.tick().run_requests or [])[0]
     assert first.run_key != second.run_key
 
@@ -106,7 +111,7 @@ def test_a_run_that_failed_just_now_is_not_tried_again_at_once(maps: DagsterWorl
     maps.catalog.documents.put("sources/maps.json", b"not json")
     assert not maps.run("refresh_index", partition_key="maps").success
 
-    reason = reason_to_wait(maps.instance, "maps", datetime.now(UTC))
+    reason = reason_to_wait(maps.instance, REFRESHES, "maps", datetime.now(UTC))
 
     assert reason is not None
     assert reason.startswith("the last 1 run(s) failed; tried again at")

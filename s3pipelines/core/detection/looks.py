@@ -14,6 +14,7 @@ from s3pipelines.core.errors import S3PipelinesError
 from s3pipelines.core.sources.guards import refuse_own_output
 from s3pipelines.core.sources.refreshes import last_refresh
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sources.turns import in_turn
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def look(
     passes = passes.only(set(by_id))
     findings: list[Finding] = []
     problems: list[str] = []
-    order = passes.rotation(list(by_id))
+    order = in_turn(by_id, passes.next_source)
     with connect(catalog) as connection:
         for position, source_id in enumerate(order):
             if clock() > deadline:

@@ -73,9 +73,3 @@ class Passes(BaseModel):
         """These passes without those of sources that are no longer registered."""
         kept = {key: value for key, value in self.by_source.items() if key in source_ids}
         return self.model_copy(update={"by_source": kept})
-
-    def rotation(self, source_ids: list[str]) -> list[str]:
-        """All sources, in order, beginning with the one whose turn it is."""
-        ordered = sorted(source_ids)
-        turn = next((i for i, name in enumerate(ordered) if name >= self.next_source), 0)
-        return ordered[turn:] + ordered[:turn]

@@ -1,12 +1,8 @@
 """The cursor of the listing sensor, as a value."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from s3pipelines.core.detection.passes import Passes, SourcePass
-
-names = st.lists(st.sampled_from("abcdef"), unique=True)
 
 
 def test_a_cursor_survives_being_written_and_read():
@@ -44,12 +40,3 @@ def test_passes_of_sources_that_are_gone_are_forgotten():
     passes = Passes().with_pass("a", SourcePass(generation="g"))
 
     assert passes.only({"b"}).by_source == {}
-
-
-@given(names, st.sampled_from(["", *"abcdefgz"]))
-def test_a_rotation_holds_every_source_once_and_begins_with_the_next(sources, turn):
-    order = Passes().starting_next_at(turn).rotation(sources)
-
-    assert sorted(order) == sorted(sources)
-    if order and any(name >= turn for name in sources):
-        assert order[0] == min(name for name in sources if name >= turn)

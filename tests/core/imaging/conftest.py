@@ -1,4 +1,4 @@
-"""A decode pool for all tests of a process, and the corpus where this machine has it."""
+"""Decode pools of a test's own, and the corpus where this machine has it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,13 +12,6 @@ from s3pipelines.core.imaging.pool import DecodePool
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "images"
 
 MakePool = Callable[..., DecodePool]
-
-
-@pytest.fixture(scope="session")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DecodePool]:
-    """Two workers with the default limits, and slots that no other process takes."""
-    with DecodePool(slots=Slots(2, tmp_path_factory.mktemp("slots"))) as made:
-        yield made
 
 
 @pytest.fixture

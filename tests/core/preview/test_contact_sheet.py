@@ -3,13 +3,11 @@
 import base64
 import io
 import re
-from collections.abc import Iterator
 
 import pytest
 from markdown_it import MarkdownIt
 from PIL import Image
 
-from s3pipelines.core.imaging.budget import Slots
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.preview.contact_sheet import Tile, contact_sheet
 from tests.core.imaging.pictures import file_of, quadrants
@@ -27,12 +25,6 @@ HOSTILE = [
     "\x1b[31mred\u202egpj.exe",
     "é😀" * 400,
 ]
-
-
-@pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DecodePool]:
-    with DecodePool(slots=Slots(2, tmp_path_factory.mktemp("slots"))) as made:
-        yield made
 
 
 def rendered(sheet: str) -> str:

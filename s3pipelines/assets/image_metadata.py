@@ -1,0 +1,90 @@
+"""What runs over images show in the Dagster UI: numbers that plot, tables, the contact sheet."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dagster import MetadataValue, TableColumn, TableRecord, TableSchema
+
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.schemas import TableSchema as CatalogTable
+from s3pipelines.core.errors import printable
+from s3pipelines.core.imaging.missing import Work, count_missing
+from s3pipelines.core.imaging.pool import DecodePool
+from s3pipelines.core.imaging.report import Report
+from s3pipelines.core.imaging.summary import by_format
+from s3pipelines.core.preview.contact_sheet import contact_sheet
+from s3pipelines.core.preview.links import gallery_url
+from s3pipelines.core.preview.samples import sample_tiles
+
+_MOST_FORMATS = 50
+
+
+def headers_metadata(
+    catalog: Catalog, work: Work, pool: DecodePool, report: Report
+) -> Mapping[str, MetadataValue]:
+    """The metadata of one materialization of `image_headers`."""
+    groups = by_format(catalog, work.source_id)[:_MOST_FORMATS]
+    records = [
+        {
+            "format": group.format,
+            "images": group.images,
+            "widest_px": group.widest_px,
+            "highest_px": group.highest_px,
+            "megapixels": group.megapixels,
+        }
+        for group in groups
+    ]
+    return {
+        **_numbers(catalog, work, pool, report),
+        "dagster/partition_row_count": MetadataValue.int(sum(group.images for group in groups)),
+        "images": MetadataValue.int(sum(group.images for group in groups)),
+        "by_format": _table(records, ("format", "images", "widest_px", "highest_px", "megapixels")),
+    }
+
+
+def thumbnails_metadata(
+    catalog: Catalog, work: Work, pool: DecodePool, report: Report, *, viewer_url: str
+) -> Mapping[str, MetadataValue]:
+    """The metadata of one materialization of `thumbnails`, with its contact sheet."""
+    tiles = sample_tiles(catalog, pool, work.source_id, work.params)
+    return {
+        **_numbers(catalog, work, pool, report),
+        "contact_sheet": MetadataValue.md(contact_sheet(pool, tiles)),
+        "gallery": MetadataValue.url(gallery_url(viewer_url, work.source_id)),
+        "bytes_written": MetadataValue.int(report.bytes_written),
+        "location": MetadataValue.text(catalog.derivatives_location(work.source_id).uri),
+    }
+
+
+def _numbers(
+    catalog: Catalog, work: Work, pool: DecodePool, report: Report
+) -> dict[str, MetadataValue]:
+    left = 0 if report.complete else count_missing(catalog, work, pool.reader_version)
+    table: CatalogTable = work.table
+    failures = [
+        {"reason": example.reason, "key": printable(example.key), "detail": example.detail}
+        for example in report.examples
+    ]
+    return {
+        "dagster/uri": MetadataValue.text(catalog.table_uri(table.name)),
+        "made": MetadataValue.int(report.made),
+        "failed": MetadataValue.int(report.failures),
+        "archived": MetadataValue.int(report.archived),
+        "no_images": MetadataValue.int(report.no_images),
+        "still_missing": MetadataValue.int(left),
+        "images_per_s": MetadataValue.float(round(report.images_per_s, 1)),
+        "bytes_read": MetadataValue.int(report.bytes_read),
+        "duration_s": MetadataValue.float(round(report.duration_s, 3)),
+        "reader_version": MetadataValue.text(pool.reader_version),
+        "failures": _table(failures, ("reason", "key", "detail")),
+    }
+
+
+def _table(records: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> MetadataValue:
+    numbers = {"images", "widest_px", "highest_px"}
+    types = {name: "int" if name in numbers else "string" for name in columns}
+    types |= {"megapixels": "float"} if "megapixels" in types else {}
+    return MetadataValue.table(
+        [TableRecord(dict(record)) for record in records],
+        TableSchema(columns=[TableColumn(name, kind) for name, kind in types.items()]),
+    )

@@ -1,0 +1,79 @@
+"""Whether the images of all sources can be read, and whether each has what its source asks for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.schemas import IMAGES, OBJECTS
+from s3pipelines.core.catalog.views import create_source_views
+from s3pipelines.core.errors import S3PipelinesError
+from s3pipelines.core.imaging.extensions import IMAGES as IMAGE_EXTENSIONS
+from s3pipelines.core.imaging.missing import Kind, Work, count_missing
+from s3pipelines.core.imaging.wanted import KINDS
+from s3pipelines.core.sources.source import Source
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Images of a source that cannot be read, for one reason."""
+
+    source_id: str
+    reason: str
+    images: int
+    example: str
+    detail: str
+
+
+def unreadable(catalog: Catalog, sources: Sequence[Source]) -> list[Unreadable]:
+    """The images that cannot be read as they are now, by source and reason, the most first.
+
+    Archived objects are not among them, nor objects that are no images and do not look like any.
+    A source that cannot be asked is one row, too.
+    """
+    found: list[Unreadable] = []
+    for source in sources:
+        try:
+            found += _unreadable(catalog, source.id)
+        except S3PipelinesError as error:
+            found.append(Unreadable(source.id, "not_asked", 0, "", str(error)))
+    return found
+
+
+def lacking(
+    catalog: Catalog, sources: Sequence[Source], kind: Kind, reader_version: str
+) -> dict[str, str]:
+    """Sources that ask for this kind of work and have objects without it, and how many."""
+    found: dict[str, str] = {}
+    for source in sources:
+        if kind not in {KINDS[wish] for wish in source.derive if wish in KINDS}:
+            continue
+        try:
+            work = Work(source.id, kind, patient=True)
+            if objects := count_missing(catalog, work, reader_version):
+                found[source.id] = f"{objects:,} objects to go"
+        except S3PipelinesError as error:
+            found[source.id] = str(error)
+    return found
+
+
+def is_image_failure(extensions: str = "extension") -> str:
+    """An SQL condition: this row, of an object with this extension, says that an image is bad."""
+    names = ", ".join(sql_text(name) for name in sorted(IMAGE_EXTENSIONS))
+    return (
+        "(error IS NOT NULL AND error <> 'archived' "
+        f"AND (error <> 'not_an_image' OR {extensions} IN ({names})))"
+    )
+
+
+def _unreadable(catalog: Catalog, source_id: str) -> list[Unreadable]:
+    with connect(catalog) as connection:
+        create_source_views(connection, catalog, source_id, OBJECTS, IMAGES)
+        rows = connection.execute(
+            f"""
+            SELECT error, count(*) AS images, min(key), arg_min(error_detail, key)
+            FROM objects JOIN images USING (source, key, etag)
+            WHERE {is_image_failure()} GROUP BY error ORDER BY images DESC, error
+            """
+        ).fetchall()
+    return [Unreadable(source_id, *row) for row in rows]
