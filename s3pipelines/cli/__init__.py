@@ -10,6 +10,7 @@ import click
 
 from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.demo import demo
+from s3pipelines.cli.images import images
 from s3pipelines.cli.index import index
 from s3pipelines.cli.sources import sources
 from s3pipelines.cli.sql import sql
@@ -32,7 +33,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(CliContext)
 
 
-for command in (demo, up, sources, index, sql):
+for command in (demo, up, sources, index, images, sql):
     cli.add_command(command)
 
 

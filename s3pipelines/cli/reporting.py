@@ -3,7 +3,7 @@
 The work is done when these are called; if the instance cannot be reached, that is a warning.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,28 +13,32 @@ from s3pipelines.cli.context import CliContext
 from s3pipelines.core.index.refresh import Refresh
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance
+    from dagster import DagsterInstance, MetadataValue
+
+    from s3pipelines.core.imaging.missing import Work
+    from s3pipelines.core.imaging.pool import DecodePool
+    from s3pipelines.core.imaging.report import Report
 
 
 def report_refresh(context: CliContext, refresh: Refresh) -> None:
     """Add a materialization of `object_index` that no run made."""
-    from dagster import AssetMaterialization
-
     from s3pipelines.assets.index_metadata import refresh_metadata
-    from s3pipelines.instance.partitions import add_source_partition
 
-    event = AssetMaterialization(
-        "object_index",
-        partition=refresh.source.id,
-        metadata=refresh_metadata(context.catalog, refresh),
-        description="By the command line.",
-    )
+    metadata = refresh_metadata(context.catalog, refresh)
+    _report_materialization("object_index", refresh.source.id, metadata)
 
-    def report(instance: "DagsterInstance") -> None:
-        add_source_partition(instance, refresh.source.id)
-        instance.report_runless_asset_event(event)
 
-    _with_instance(report)
+def report_derived(context: CliContext, work: "Work", pool: "DecodePool", report: "Report") -> None:
+    """Add a materialization of `image_headers` or `thumbnails` that no run made."""
+    from s3pipelines.assets.image_metadata import headers_metadata, thumbnails_metadata
+
+    if work.kind == "header":
+        metadata = headers_metadata(context.catalog, work, pool, report)
+        _report_materialization("image_headers", work.source_id, metadata)
+    else:
+        viewer_url = context.settings.viewer_url
+        metadata = thumbnails_metadata(context.catalog, work, pool, report, viewer_url=viewer_url)
+        _report_materialization("thumbnails", work.source_id, metadata)
 
 
 def report_created(source_id: str) -> None:
@@ -49,6 +53,24 @@ def report_deleted(source_id: str) -> None:
     from s3pipelines.instance.partitions import forget_source
 
     _with_instance(lambda instance: forget_source(instance, source_id))
+
+
+def _report_materialization(
+    asset: str, source_id: str, metadata: Mapping[str, "MetadataValue"]
+) -> None:
+    from dagster import AssetMaterialization
+
+    from s3pipelines.instance.partitions import add_source_partition
+
+    event = AssetMaterialization(
+        asset, partition=source_id, metadata=metadata, description="By the command line."
+    )
+
+    def report(instance: "DagsterInstance") -> None:
+        add_source_partition(instance, source_id)
+        instance.report_runless_asset_event(event)
+
+    _with_instance(report)
 
 
 def _with_instance(action: Callable[["DagsterInstance"], object]) -> None:

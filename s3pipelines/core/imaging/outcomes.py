@@ -1,7 +1,7 @@
 """Why an image gave nothing: the reasons that tables, reports and people are told."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Reason = Literal[
     "access_denied",
@@ -20,6 +20,7 @@ Reason = Literal[
     "unsupported",
 ]
 
+REASONS: frozenset[str] = frozenset(get_args(Reason))
 # They say nothing of the file: the storage could not give it, so it is asked again each time.
 STORAGE_REASONS: frozenset[str] = frozenset({"access_denied", "changed", "gone", "unreachable"})
 # They may be due to the machine as much as to the file, so a file gets a few chances.

@@ -7,7 +7,10 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from s3pipelines.core.catalog.duck import sql_text
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.schemas import OBJECTS
+from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sql.failures import statement_error
 from s3pipelines.core.sql.gate import check_read_only
@@ -49,7 +52,7 @@ class Selection:
         name = f"substr(key, {len(prefix) + 1})"
         parts: list[str] = []
         if self.keys is not None:
-            connection.register(_LISTED_KEYS, pa.table({"key": pa.array(self.keys, pa.string())}))
+            _register_keys(connection, self.keys)
             parts.append(f"key IN (SELECT key FROM {_LISTED_KEYS})")
         if self.glob is not None:
             parts.append(f"regexp_full_match({name}, {sql_text(_regex_of(self.glob))}, 's')")
@@ -81,6 +84,25 @@ def read_keys(path: Path) -> frozenset[str]:
     if not keys:
         raise InvalidInput(f"There is no key in {path}.", hint="Write one full key a line.")
     return keys
+
+
+def unknown_keys(catalog: Catalog, source_id: str, selection: Selection) -> list[str]:
+    """The listed keys of a selection that the index of the source does not have, sorted.
+
+    Raises:
+        StorageError: The catalog cannot be read.
+    """
+    if selection.keys is None:
+        return []
+    with connect(catalog) as connection:
+        create_source_views(connection, catalog, source_id, OBJECTS)
+        _register_keys(connection, selection.keys)
+        query = f"FROM {_LISTED_KEYS} WHERE key NOT IN (SELECT key FROM objects) ORDER BY key"
+        return [key for (key,) in connection.execute(query).fetchall()]
+
+
+def _register_keys(connection: duckdb.DuckDBPyConnection, keys: frozenset[str]) -> None:
+    connection.register(_LISTED_KEYS, pa.table({"key": pa.array(keys, pa.string())}))
 
 
 def _check(connection: duckdb.DuckDBPyConnection, condition: str) -> None:

@@ -1,0 +1,55 @@
+"""The options that say which objects of a source, the same for every command that takes them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from s3pipelines.cli.context import CliContext
+from s3pipelines.core.errors import printable
+from s3pipelines.core.sql.selection import Selection, read_keys, unknown_keys
+
+_OPTIONS = (
+    click.option("--where", metavar="SQL", help="A condition over the columns of 'objects'."),
+    click.option("--regex", metavar="R", help="Part of the key, below the prefix, matches (RE2)."),
+    click.option("--glob", metavar="G", help="The key below the prefix matches; * also takes /."),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N objects."),
+    click.option(
+        "--keys-from",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="The full keys in this text file, one a line.",
+    ),
+)
+_MOST_EXAMPLES = 3
+
+
+def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a selection to a command, which gets them as keyword arguments."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def chosen_selection(options: dict[str, Any]) -> Selection:
+    """The selection that the options describe.
+
+    Raises:
+        InvalidInput: The file of keys cannot be read.
+    """
+    keys_from = options.pop("keys_from")
+    return Selection(**options, keys=read_keys(keys_from) if keys_from else None)
+
+
+def warn_of_unknown_keys(context: CliContext, source_id: str, selection: Selection) -> int:
+    """Name listed keys that the index does not have, and return how many those are."""
+    unknown = unknown_keys(context.catalog, source_id, selection)
+    if unknown:
+        examples = ", ".join(repr(printable(key)) for key in unknown[:_MOST_EXAMPLES])
+        click.echo(
+            f"Warning: {len(unknown):,} of the listed keys are not in the index of {source_id!r}: "
+            f"{examples}{' …' if len(unknown) > _MOST_EXAMPLES else ''}",
+            err=True,
+        )
+    return len(unknown)
