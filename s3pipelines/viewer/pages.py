@@ -99,11 +99,9 @@ def source_page(gallery: Gallery, source_id: str, query: Mapping[str, str]) -> R
 def _nothing(request: PageRequest) -> str:
     if request.after is not None or request.before is not None:
         return "There is nothing more on this side."
-    return (
-        "No key begins so."
-        if request.prefix and request.show == "all"
-        else ("Nothing of that kind begins so." if request.prefix else _NOTHING[request.show])
-    )
+    if request.prefix:
+        return "No key begins so." if request.show == "all" else "Nothing of that kind begins so."
+    return _NOTHING[request.show]
 
 
 def _page_request(query: Mapping[str, str]) -> PageRequest:
@@ -112,7 +110,7 @@ def _page_request(query: Mapping[str, str]) -> PageRequest:
         if not _PAGE_SIZE.fullmatch(size):
             raise InvalidInput(f"A page cannot have {size[:40]!r} items.", hint="Use a number.")
         given["page_size"] = int(size)
-    # A form sends its empty fields, too. An empty token is one, of the empty key: it says nothing.
+    # A form sends its empty fields, too; and the empty token, of the empty key, says nothing.
     return PageRequest(
         after=query.get("after") or None,
         before=query.get("before") or None,

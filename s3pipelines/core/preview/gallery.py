@@ -15,9 +15,8 @@ import duckdb
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
-from s3pipelines.core.catalog.schemas import OBJECTS
+from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS
 from s3pipelines.core.errors import InvalidInput
-from s3pipelines.core.imaging.tables import DERIVATIVES, IMAGES
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
 from s3pipelines.core.preview.gallery_rows import Tables, candidates, rows_of
 from s3pipelines.core.preview.items import GalleryItem, Show, item_of, shows
@@ -39,6 +38,7 @@ LARGEST_PAGE = 500
 # Keys that were candidates once and are no more cost another round; each looks further ahead.
 _LOOK_AHEAD_FACTOR = 8
 _MOST_CANDIDATES = 10_000
+_FROM_START = "Start from the first page of the source."
 # Temporary credentials last 15 minutes at least, and botocore renews them before they end.
 _CREDENTIALS_FOR_S = 60
 
@@ -75,9 +75,6 @@ class PageRequest:
                 f"There is nothing called {self.show!r} to show.",
                 hint="Choose all, images or failed.",
             )
-
-
-_FROM_START = "Start from the first page of the source."
 
 
 @dataclass(frozen=True)

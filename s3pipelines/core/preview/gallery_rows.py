@@ -7,8 +7,7 @@ from typing import Any
 import duckdb
 
 from s3pipelines.core.catalog.duck import sql_text
-from s3pipelines.core.catalog.schemas import OBJECTS, TableSchema
-from s3pipelines.core.imaging.tables import DERIVATIVES, IMAGES
+from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS, TableSchema
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
 from s3pipelines.core.preview.items import HARMLESS, Show
 from s3pipelines.core.preview.key_ranges import KeyFile, KeyRange, overlapping, successor

@@ -3,11 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.schemas import OBJECTS, TableSchema
+from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS, TableSchema
 from s3pipelines.core.catalog.tables import ensure_table
-from s3pipelines.core.imaging.rows import append_rows
-from s3pipelines.core.imaging.tables import DERIVATIVES, IMAGES
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
 from s3pipelines.core.sources.registry import create_source
 
