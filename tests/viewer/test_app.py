@@ -182,6 +182,18 @@ def test_a_thumbnail_on_s3_comes_through_the_viewer(s3_catalog: Catalog):
 
 
 @pytest.mark.parametrize(
+    ("params", "file"),
+    [("short", "0" * 40), ("0" * 16, "short"), ("0" * 16, "A" * 40), ("F" * 16, "0" * 40)],
+)
+def test_what_is_not_named_like_a_thumbnail_is_not_given_out(
+    local_catalog: Catalog, viewer: Served, params: str, file: str
+):
+    documents = open_documents(local_catalog.derivatives_location(SOURCE), local_catalog.access)
+    documents.put(f"thumbnails/{params}/{file[:2]}/{file}.webp", WEBP)
+    assert viewer.ask(f"/sources/{SOURCE}/thumbnails/{params}/{file}.webp").status == 404
+
+
+@pytest.mark.parametrize(
     "path",
     [
         f"/sources/{SOURCE}/thumbnails/{'0' * 16}/{'0' * 40}.webp",

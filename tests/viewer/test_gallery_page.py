@@ -76,15 +76,20 @@ def titles(page: Page) -> list[str]:
     return [tile.get_attribute("title") or "" for tile in page.locator(".tile").all()]
 
 
-def test_every_picture_is_shown_and_a_key_is_only_text(page: Page):
-    page.goto("/sources/pictures")
-
-    images = page.locator(".tile img")
-    assert images.count() == len(PICTURES)
-    for image in images.all():
+def load_pictures(page: Page) -> int:
+    """Scroll to each picture, as a browser loads only what is about to be seen."""
+    images = page.locator(".tile img").all()
+    for image in images:
         image.scroll_into_view_if_needed()
         page.wait_for_function("image => image.complete", arg=image.element_handle())
         assert image.evaluate("image => image.naturalWidth") > 0
+    return len(images)
+
+
+def test_every_picture_is_shown_and_a_key_is_only_text(page: Page):
+    page.goto("/sources/pictures")
+
+    assert load_pictures(page) == len(PICTURES)
     named = page.locator(f".tile[title={_quoted(f'in/{SCRIPT}')}] .caption")
     assert "".join(named.locator("bdi").all_inner_texts()) == SCRIPT
     assert named.is_visible()
@@ -112,6 +117,7 @@ def test_the_page_follows_the_colours_of_the_system(page: Page):
 def test_tall_and_wide_pictures_leave_the_tiles_square_and_the_page_unmoved(page: Page):
     page.set_viewport_size({"width": 420, "height": 900})
     page.goto("/sources/pictures")
+    load_pictures(page)
 
     for box in page.locator(".picture").all():
         size = box.bounding_box()

@@ -30,7 +30,7 @@ from s3pipelines.core.preview.key_ranges import (
 from s3pipelines.core.preview.page_tokens import key_of_token, token_of_key
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sources.source import Source
-from s3pipelines.core.sql.failures import statement_error
+from s3pipelines.core.sql.failures import RAISED_BY_DUCKDB, statement_error
 from s3pipelines.core.storage.locations import S3Location
 from s3pipelines.core.storage.options import duckdb_secret
 
@@ -135,7 +135,7 @@ class Gallery:
         with self._cursor() as cursor:
             try:
                 items = _find(cursor, tables, source, request, keys)
-            except duckdb.Error as error:
+            except RAISED_BY_DUCKDB as error:
                 raise statement_error(error, self.catalog.memory_limit_mb) from error
         return _page(source, request, items, sum(file.rows for file in tables.objects))
 
