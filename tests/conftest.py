@@ -5,6 +5,7 @@ import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,9 @@ from s3pipelines.core.storage.clients import s3_client
 from s3pipelines.core.storage.locations import FolderLocation, S3Location
 from s3pipelines.services.moto import MotoServer
 from tests.dagster_world import DagsterWorld, dagster_world
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 PutObjects = Callable[..., None]
 
@@ -100,4 +104,13 @@ def dagster_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def world(local_catalog: Catalog) -> Iterator[DagsterWorld]:
     """The project's definitions over an empty catalog, on an ephemeral instance."""
     with dagster_world(local_catalog) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """Chromium, for one module: while it lives, an event loop runs in the main thread."""
+    from tests.browser import quiet_chromium
+
+    with quiet_chromium() as made:
         yield made

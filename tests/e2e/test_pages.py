@@ -1,11 +1,9 @@
 """The Dagster UI in Chromium: catalog, lineage, partitions and plots."""
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.tables import open_table
@@ -15,30 +13,6 @@ from tests.core.index.rows import index_keys
 from tests.e2e.conftest import Running, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
-
-_QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a screen."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        if os.environ.get("S3PIPELINES_TEST_REQUIRE_BROWSER"):
-            pytest.fail("Chromium is not installed, and this run requires it")
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=_QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,0 +1,143 @@
+"""Ranges of keys, and which files of a table hold one, from what Delta's log says of the files.
+
+A page of a gallery is a few dozen rows of a million. The log knows the first and last key of each
+file, so that a page opens one or two of them instead of hundreds.
+
+Keys compare by their UTF-8 bytes, as S3 lists them; Python's comparison of texts gives the same
+order.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+
+import pyarrow as pa
+
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.schemas import TableSchema
+from s3pipelines.core.catalog.tables import open_table, table_errors
+from s3pipelines.core.errors import NotFound
+
+_LAST_CODE_POINT = 0x10FFFF
+_SURROGATES = range(0xD800, 0xE000)
+
+
+@dataclass(frozen=True)
+class KeyRange:
+    """The keys from `start` up to, and without, `end`; None is no end."""
+
+    start: str = ""
+    end: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """No key can be in it."""
+        return self.end is not None and self.end <= self.start
+
+    def after(self, key: str) -> "KeyRange":
+        """What of it comes after `key`."""
+        return replace(self, start=max(self.start, successor(key)))
+
+    def before(self, key: str) -> "KeyRange":
+        """What of it comes before `key`."""
+        return replace(self, end=key if self.end is None else min(self.end, key))
+
+
+def prefix_range(prefix: str) -> KeyRange:
+    """The keys that begin with `prefix`."""
+    kept = prefix.rstrip(chr(_LAST_CODE_POINT))
+    if not kept:
+        return KeyRange(prefix)
+    following = ord(kept[-1]) + 1
+    if following in _SURROGATES:  # They stand in no UTF-8.
+        following = _SURROGATES.stop
+    return KeyRange(prefix, kept[:-1] + chr(following))
+
+
+def successor(key: str) -> str:
+    """The very next key after `key`."""
+    return key + "\0"
+
+
+@dataclass(frozen=True)
+class KeyFile:
+    """One file of a table.
+
+    Attributes:
+        uri: Where it lies, as DuckDB takes it.
+        rows: Its rows.
+        first: No key of it comes before this one.
+        last: No key of it comes after this one; None if that is not known.
+    """
+
+    uri: str
+    rows: int
+    first: str
+    last: str | None
+
+    def overlaps(self, keys: KeyRange) -> bool:
+        """It may hold keys of the range."""
+        starts_before_end = keys.end is None or self.first < keys.end
+        return starts_before_end and (self.last is None or self.last >= keys.start)
+
+
+def files_by_source(catalog: Catalog, schema: TableSchema) -> dict[str, list[KeyFile]]:
+    """The files of a table as it is now, by source; none if the table does not exist yet.
+
+    Raises:
+        StorageError: The catalog cannot be read.
+    """
+    try:
+        table = open_table(catalog, schema)
+    except NotFound:
+        return {}
+    with table_errors(catalog, schema.name):
+        actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+    files: dict[str, list[KeyFile]] = {}
+    for action in actions:
+        # deltalake gives no statistics at all where no file has any, and truncates long keys: the
+        # first one down, the last one up.
+        file = KeyFile(
+            uri=f"{catalog.table_uri(schema.name)}/{action['path']}",
+            rows=action["num_records"],
+            first=action.get("min.key") or "",
+            last=action.get("max.key"),
+        )
+        files.setdefault(action["partition.source"], []).append(file)
+    return files
+
+
+def overlapping(files: Iterable[KeyFile], keys: KeyRange) -> list[str]:
+    """Where the files lie that may hold keys of the range."""
+    return [file.uri for file in files if file.overlaps(keys)]
+
+
+def window(
+    files: Sequence[KeyFile], keys: KeyRange, rows: int, *, backward: bool = False
+) -> KeyRange:
+    """The first (or last) part of a range that holds at least so many rows, if the range does.
+
+    Args:
+        files: The files of the rows.
+        keys: The range.
+        rows: How many rows are wanted.
+        backward: Take the last part.
+    """
+    found = 0
+    if backward:
+        whole = [file for file in files if _ends_within(file, keys)]
+        for file in sorted(whole, key=attrgetter("first"), reverse=True):
+            found += file.rows
+            if found >= rows:
+                return replace(keys, start=max(keys.start, file.first))
+        return keys
+    whole = [file for file in files if file.last is not None and file.first >= keys.start]
+    for file in sorted(whole, key=lambda file: file.last or ""):
+        found += file.rows
+        if found >= rows:
+            return keys.before(successor(file.last or ""))
+    return keys
+
+
+def _ends_within(file: KeyFile, keys: KeyRange) -> bool:
+    return file.last is not None and (keys.end is None or file.last < keys.end)
