@@ -9,7 +9,9 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.storage.locations import parse_location
 
 
 class Settings(BaseSettings):
@@ -71,6 +73,20 @@ class Settings(BaseSettings):
         default=10_000,
         ge=0,
         description="Sources of up to so many objects are counted afresh by the asset check.",
+    )
+
+
+def catalog_of(settings: Settings) -> Catalog:
+    """The catalog that the settings name, with credentials from botocore's standard chain.
+
+    Raises:
+        InvalidInput: Its location is not valid.
+    """
+    return Catalog(
+        location=parse_location(settings.catalog),
+        derivatives=settings.derivatives,
+        trash=settings.trash,
+        memory_limit_mb=settings.memory_limit_mb,
     )
 
 

@@ -15,6 +15,9 @@ GIVEN = {
     "memory_limit_mb": ("1024", 1024),
     "listing_interval_s": ("60", 60),
     "listing_budget_s": ("2.5", 2.5),
+    "derive_interval_s": ("60", 60),
+    "derive_budget_s": ("2.5", 2.5),
+    "viewer_url": ("https://pictures.example.org", "https://pictures.example.org"),
     "count_check_limit": ("0", 0),
 }
 DEFAULTS = {
@@ -25,6 +28,9 @@ DEFAULTS = {
     "memory_limit_mb": 512,
     "listing_interval_s": 30,
     "listing_budget_s": 5,
+    "derive_interval_s": 30,
+    "derive_budget_s": 300,
+    "viewer_url": "http://127.0.0.1:3001",
     "count_check_limit": 10_000,
 }
 
@@ -94,6 +100,8 @@ def test_a_file_is_read_as_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
         ("listing_budget_s", "0"),
         ("listing_budget_s", "11"),
         ("listing_budget_s", "nan"),
+        ("derive_interval_s", "0"),
+        ("derive_budget_s", "0"),
         ("count_check_limit", "-1"),
     ],
 )

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.storage.locations import parse_location
-from s3pipelines.settings import Settings, load_settings
+from s3pipelines.settings import Settings, catalog_of, load_settings
 
 
 @dataclass
@@ -22,10 +21,4 @@ class CliContext:
     @cached_property
     def catalog(self) -> Catalog:
         """The catalog, with credentials from botocore's standard chain."""
-        settings = self.settings
-        return Catalog(
-            location=parse_location(settings.catalog),
-            derivatives=settings.derivatives,
-            trash=settings.trash,
-            memory_limit_mb=settings.memory_limit_mb,
-        )
+        return catalog_of(self.settings)

@@ -2,11 +2,13 @@
 
 import click
 
+from s3pipelines.cli.ports import port_options
+
 
 @click.command()
 @click.option("--once", is_flag=True, help="Run it all headless, print what came out, and end.")
-@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
-def demo(once: bool, port: int) -> None:
+@port_options
+def demo(once: bool, port: int, viewer_port: int | None) -> None:
     """Start an embedded S3 with real photographs, and the project at work on them.
 
     New, overwritten and deleted objects are noticed and indexed by themselves; the Dagster UI shows
@@ -18,5 +20,6 @@ def demo(once: bool, port: int) -> None:
         run_once()
     else:
         from s3pipelines.demo.live import run_live
+        from s3pipelines.services.session import Ports
 
-        run_live(port)
+        run_live(Ports(port, viewer_port or port + 1))

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 from s3pipelines.core.errors import InvalidInput
 
 _PICTURES = {".png", ".jpg", ".tif", ".gif"}
+LARGE = "wall of 30 pictures.tif"
+_WALL_COLUMNS, _WALL_ROWS, _WALL_TILE_PX = 6, 5, 960
+_LARGER_THAN = 40_000
 # Kept back, to be uploaded while one watches.
 _LATER = ("rocket.jpg", "coffee.png", "retina.jpg")
 
@@ -30,6 +35,7 @@ def first_uploads() -> Iterator[Upload]:
     for name, body in pictures.items():
         if name not in _LATER:
             yield Upload(PHOTOGRAPHS, f"museum/{name}", body)
+    yield Upload(PHOTOGRAPHS, f"museum/{LARGE}", large_image(pictures))
     photo = pictures["chelsea.png"]
     for key, body in _odd_objects(photo).items():
         yield Upload(LABORATORY, f"inbox/{key}", body)
@@ -44,6 +50,26 @@ def later_uploads() -> Iterator[Upload]:
         yield Upload(PHOTOGRAPHS, f"museum/new/{name}", pictures[name])
     yield Upload(PHOTOGRAPHS, "museum/camera.png", pictures["astronaut.png"])
     yield Upload(PHOTOGRAPHS, "museum/logo.png", None)
+
+
+def large_image(pictures: dict[str, bytes]) -> bytes:
+    """A scan of some 100 MB, as archives have them: all pictures on one wall, a pyramid TIFF."""
+    import pyvips
+
+    wanted = _WALL_COLUMNS * _WALL_ROWS
+    large = sorted((name for name, body in pictures.items() if len(body) > _LARGER_THAN))
+    tiles = [_on_the_wall(pictures[name]) for name in islice(cycle(large), wanted)]
+    wall: Any = pyvips.Image.arrayjoin(tiles, across=_WALL_COLUMNS)
+    return wall.tiffsave_buffer(tile=True, pyramid=True, compression="none")
+
+
+def _on_the_wall(picture: bytes) -> Any:
+    import pyvips
+
+    tile: Any = pyvips.Image.thumbnail_buffer(
+        picture, _WALL_TILE_PX, height=_WALL_TILE_PX, crop="centre"
+    )
+    return tile.colourspace("srgb").extract_band(0, n=3)
 
 
 def _odd_objects(photo: bytes) -> dict[str, bytes]:

@@ -7,24 +7,25 @@ import click
 
 from s3pipelines.demo.collection import first_uploads, later_uploads
 from s3pipelines.demo.stage import Stage, register_sources, set_up
-from s3pipelines.services.dagster_session import dagster_session
 from s3pipelines.services.ports import require_free
+from s3pipelines.services.session import Ports, project_session
 
 FOLDER = Path(".s3pipelines/demo")
 _BEFORE_LATER_UPLOADS_S = 45
 _BETWEEN_UPLOADS_S = 10
 
 
-def run_live(port: int) -> None:
-    """Run the demo on `port` until Ctrl-C; leaves no process behind."""
-    require_free(port)
+def run_live(ports: Ports) -> None:
+    """Run the demo until Ctrl-C; leaves no process behind."""
+    require_free(ports.dagster)
+    require_free(ports.viewer, option="--viewer-port")
     with set_up(FOLDER.absolute()) as stage:
         click.echo("Uploading photographs to an embedded S3, and registering two sources …")
         stage.upload(first_uploads())
         register_sources(stage)
         click.echo("Starting Dagster …")
-        with dagster_session(stage.context.catalog, port) as services:
-            _say_what_to_try(stage, port)
+        with project_session(stage.context.catalog, ports) as services:
+            _say_what_to_try(stage, ports)
             ended = threading.Event()
             uploading = threading.Thread(target=_upload_more, args=(stage, ended), daemon=True)
             uploading.start()
@@ -47,19 +48,22 @@ def _upload_more(stage: Stage, ended: threading.Event) -> None:
         click.echo(f"{did} s3://{upload.bucket}/{upload.key}")
 
 
-def _say_what_to_try(stage: Stage, port: int) -> None:
+def _say_what_to_try(stage: Stage, ports: Ports) -> None:
     environment = stage.write_environment_file()
     click.echo(
         f"""
-Dagster UI:  http://127.0.0.1:{port}
+Dagster UI:  {ports.dagster_url}
+Viewer:      {ports.viewer_url}
 S3 server:   {stage.environment["AWS_ENDPOINT_URL"]}
 
-Three things to try:
- 1. Open http://127.0.0.1:{port}/assets/object_index: the partitions fill by themselves; after
-    {_BEFORE_LATER_UPLOADS_S} s the demo uploads, overwrites and deletes a few objects.
- 2. In another terminal:   . {environment}
-    s3pipelines sql "SELECT source, count(*), sum(size_bytes) FROM objects GROUP BY ALL"
- 3. Upload something of your own there, and see it appear in the index:
+Four things to try:
+ 1. Open {ports.dagster_url}/assets/thumbnails, choose a partition, and "Show Markdown" of its
+    contact_sheet; then {ports.viewer_url}/sources/photographs, the whole gallery.
+ 2. Watch {ports.dagster_url}/assets/object_index: after {_BEFORE_LATER_UPLOADS_S} s the demo
+    uploads, overwrites and deletes a few objects.
+ 3. In another terminal:   . {environment}
+    s3pipelines sql "SELECT format, count(*), max(width_px) FROM images GROUP BY ALL"
+ 4. Upload something of your own there, and see it appear:
     aws s3 cp PICTURE s3://demo-photographs/museum/
 
 Stop it with Ctrl-C.

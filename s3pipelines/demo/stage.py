@@ -66,6 +66,7 @@ def set_up(folder: Path) -> Iterator[Stage]:
             **server.environment(),
             "S3PIPELINES_CATALOG": str(folder / "catalog"),
             "S3PIPELINES_LISTING_INTERVAL_S": "5",
+            "S3PIPELINES_DERIVE_INTERVAL_S": "5",
             "DAGSTER_HOME": str(folder / "dagster"),
         }
         for name in [*os.environ]:
@@ -81,4 +82,5 @@ def set_up(folder: Path) -> Iterator[Stage]:
 def register_sources(stage: Stage) -> None:
     """Register the two sources of the demo."""
     for source_id, (path, description) in SOURCES.items():
-        create_source(stage.context.catalog, source_id, path, description=description)
+        options = {"description": description, "derive": ("headers", "thumbnails")}
+        create_source(stage.context.catalog, source_id, path, **options)

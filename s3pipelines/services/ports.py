@@ -14,8 +14,12 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def require_free(port: int) -> None:
+def require_free(port: int, option: str = "--port") -> None:
     """Refuse a port that could not be listened on.
+
+    Args:
+        port: Its number.
+        option: Where another one can be chosen.
 
     Raises:
         InvalidInput: The port is taken, reserved or no port number.
@@ -26,12 +30,12 @@ def require_free(port: int) -> None:
         try:
             probe.bind((LOOPBACK, port))
         except PermissionError as error:
-            raise _refusal(port, "may not be used") from error
+            raise _refusal(port, "may not be used", option) from error
         except OverflowError as error:
-            raise _refusal(port, "does not exist") from error
+            raise _refusal(port, "does not exist", option) from error
         except OSError as error:
-            raise _refusal(port, "is taken") from error
+            raise _refusal(port, "is taken", option) from error
 
 
-def _refusal(port: int, reason: str) -> InvalidInput:
-    return InvalidInput(f"Port {port} {reason}.", hint="Choose another with --port.")
+def _refusal(port: int, reason: str, option: str) -> InvalidInput:
+    return InvalidInput(f"Port {port} {reason}.", hint=f"Choose another with {option}.")

@@ -5,10 +5,8 @@ import sys
 
 import uvicorn
 
-from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.errors import S3PipelinesError
-from s3pipelines.core.storage.locations import parse_location
-from s3pipelines.settings import Settings, load_settings
+from s3pipelines.settings import catalog_of, load_settings
 from s3pipelines.viewer.app import LOOPBACK_NAMES, build_app
 
 _LAST_PORT = 65535
@@ -22,7 +20,7 @@ def main() -> int:
     parser.add_argument("--host", choices=LOOPBACK_NAMES, default=LOOPBACK_NAMES[0])
     arguments = parser.parse_args()
     try:
-        app = build_app(_catalog(load_settings()))
+        app = build_app(catalog_of(load_settings()))
     except S3PipelinesError as error:
         sys.stderr.write(f"Error: {error.message}\n{error.hint}\n")
         return 1
@@ -45,15 +43,6 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= _LAST_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to {_LAST_PORT}")
     return int(text)
-
-
-def _catalog(settings: Settings) -> Catalog:
-    return Catalog(
-        location=parse_location(settings.catalog),
-        derivatives=settings.derivatives,
-        trash=settings.trash,
-        memory_limit_mb=settings.memory_limit_mb,
-    )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from s3pipelines.core.errors import printable
-from s3pipelines.viewer.texts import count_text, date_text, reason_text, size_text, time_text
+from s3pipelines.core.preview.wording import human_bytes
+from s3pipelines.viewer.texts import count_text, date_text, reason_text, time_text
 
 _TEMPLATES = Environment(
     loader=PackageLoader("s3pipelines.viewer"),
@@ -18,7 +19,7 @@ _TEMPLATES.filters |= {
     "date": date_text,
     "printable": printable,
     "reason": reason_text,
-    "size": size_text,
+    "size": human_bytes,
     "time": time_text,
 }
 

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 _REASONS = {
     "access_denied": "Access denied",
     "archived": "Archived",
@@ -20,18 +19,6 @@ _REASONS = {
     "unreachable": "Not reachable",
     "unsupported": "Format not supported",
 }
-
-
-def size_text(size_bytes: int) -> str:
-    """`0 B`, `812 B`, `2.1 MB`, `118 MB`: powers of a thousand, as S3's bills have them."""
-    size = float(size_bytes)
-    unit = 0
-    # What would be written 1000 is 1 of the next unit.
-    while size >= 999.5 and unit < len(_UNITS) - 1:
-        size /= 1000
-        unit += 1
-    digits = 1 if unit and size < 9.95 else 0
-    return f"{size:,.{digits}f} {_UNITS[unit]}"
 
 
 def count_text(count: int) -> str:

@@ -17,9 +17,9 @@ from s3pipelines.core.sources.registry import create_source
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import s3_client
 from s3pipelines.core.storage.locations import FolderLocation
-from s3pipelines.services.dagster_session import dagster_session
 from s3pipelines.services.moto import MotoServer
 from s3pipelines.services.ports import free_port
+from s3pipelines.services.session import Ports, project_session
 from s3pipelines.services.supervisor import Services
 
 
@@ -36,6 +36,7 @@ class Running:
     """The running project, and what is needed to use it from outside."""
 
     url: str
+    viewer_url: str
     catalog: Catalog
     services: Services
     bucket: str
@@ -57,9 +58,9 @@ class Running:
         for key in keys:
             client.put_object(Bucket=self.bucket, Key=key, Body=body)
 
-    def register(self, source_id: str, prefix: str) -> None:
+    def register(self, source_id: str, prefix: str, derive: tuple[str, ...] = ()) -> None:
         """Register a source of the bucket."""
-        create_source(self.catalog, source_id, f"s3://{self.bucket}/{prefix}")
+        create_source(self.catalog, source_id, f"s3://{self.bucket}/{prefix}", derive=derive)
 
 
 @pytest.fixture(scope="session")
@@ -69,15 +70,16 @@ def running(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
     bucket = f"running-{uuid.uuid4().hex[:8]}"
     s3_client(Access()).create_bucket(Bucket=bucket)
     catalog = Catalog(FolderLocation(folder / "catalog"))
-    port = free_port()
+    ports = Ports(free_port(), free_port())
     with ExitStack() as stack:
         # For the services only: other tests run in this process while they live.
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("S3PIPELINES_CATALOG", str(folder / "catalog"))
             environment.setenv("S3PIPELINES_LISTING_INTERVAL_S", "2")
+            environment.setenv("S3PIPELINES_DERIVE_INTERVAL_S", "2")
             environment.setenv("DAGSTER_HOME", str(folder / "dagster"))
-            services = stack.enter_context(dagster_session(catalog, port))
-        yield Running(f"http://127.0.0.1:{port}", catalog, services, bucket)
+            services = stack.enter_context(project_session(catalog, ports))
+        yield Running(ports.dagster_url, ports.viewer_url, catalog, services, bucket)
 
 
 def wait_for(condition: Callable[[], Any], timeout_s: float = 90) -> Any:

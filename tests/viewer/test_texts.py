@@ -2,29 +2,9 @@
 
 from typing import get_args
 
-import pytest
-
 from s3pipelines.core.imaging.outcomes import Reason
 from s3pipelines.viewer import texts
-from s3pipelines.viewer.texts import count_text, reason_text, size_text
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (9949, "9.9 kB"),
-        (9950, "10 kB"),
-        (999_499, "999 kB"),
-        (999_500, "1.0 MB"),
-        (5 * 10**12, "5.0 TB"),
-        (5 * 10**15, "5,000 TB"),
-    ],
-)
-def test_a_size_has_two_or_three_digits(size_bytes: int, text: str):
-    assert size_text(size_bytes) == text
+from s3pipelines.viewer.texts import count_text, reason_text
 
 
 def test_a_count_has_its_thousands_apart():

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import IMAGES, OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import S3PipelinesError
-from s3pipelines.core.imaging.extensions import IMAGES as IMAGE_EXTENSIONS
+from s3pipelines.core.imaging.failures import failure_condition
 from s3pipelines.core.imaging.missing import Kind, Work, count_missing
 from s3pipelines.core.imaging.wanted import KINDS
 from s3pipelines.core.sources.source import Source
@@ -57,15 +57,6 @@ def lacking(
     return found
 
 
-def is_image_failure(extensions: str = "extension") -> str:
-    """An SQL condition: this row, of an object with this extension, says that an image is bad."""
-    names = ", ".join(sql_text(name) for name in sorted(IMAGE_EXTENSIONS))
-    return (
-        "(error IS NOT NULL AND error <> 'archived' "
-        f"AND (error <> 'not_an_image' OR {extensions} IN ({names})))"
-    )
-
-
 def _unreadable(catalog: Catalog, source_id: str) -> list[Unreadable]:
     with connect(catalog) as connection:
         create_source_views(connection, catalog, source_id, OBJECTS, IMAGES)
@@ -73,7 +64,7 @@ def _unreadable(catalog: Catalog, source_id: str) -> list[Unreadable]:
             f"""
             SELECT error, count(*) AS images, min(key), arg_min(error_detail, key)
             FROM objects JOIN images USING (source, key, etag)
-            WHERE {is_image_failure()} GROUP BY error ORDER BY images DESC, error
+            WHERE {failure_condition()} GROUP BY error ORDER BY images DESC, error
             """
         ).fetchall()
     return [Unreadable(source_id, *row) for row in rows]

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from s3pipelines.core.imaging.extensions import IMAGES
+from s3pipelines.core.imaging.failures import is_failure
 from s3pipelines.core.imaging.steps import Done
 
 MOST_EXAMPLES = 20
@@ -67,7 +67,7 @@ class Report:
             self.made += 1
         elif reason == "archived":
             self.archived += 1
-        elif reason == "not_an_image" and done.extension not in IMAGES:
+        elif not is_failure(reason, done.extension):
             self.no_images += 1
         else:
             self.failed[reason] += 1

@@ -8,12 +8,12 @@ import duckdb
 
 from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS, TableSchema
+from s3pipelines.core.imaging.failures import failure_condition
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
-from s3pipelines.core.preview.items import HARMLESS, Show
+from s3pipelines.core.preview.items import Show
 from s3pipelines.core.preview.key_ranges import KeyFile, KeyRange, overlapping, successor
 
-_HARMLESS = ", ".join(sql_text(reason) for reason in sorted(HARMLESS))
-_FAILED = f"error NOT IN ({_HARMLESS})"
+_FAILED = failure_condition("lower(regexp_extract(key, '\\.([^./]+)$', 1))")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from s3pipelines.core.imaging.extensions import NO_IMAGES
+from s3pipelines.core.imaging.failures import is_failure
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams, thumbnail_name
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.ranged_reads import ARCHIVED_CLASSES
@@ -13,8 +14,6 @@ from s3pipelines.core.storage.ranged_reads import ARCHIVED_CLASSES
 Show = Literal["all", "images", "failed"]
 
 NOT_MADE_YET = "not_made_yet"
-# Nobody has to do anything about these.
-HARMLESS = frozenset({"archived", "not_an_image"})
 # EXIF orientations that lay an image on its side.
 _LYING = range(5, 9)
 
@@ -32,6 +31,7 @@ class GalleryItem:
         thumbnail: Name of its thumbnail below the derivatives of the source; None if there is none.
         reason: Why there is none, in one word: one of `outcomes.Reason` or `not_made_yet`.
         detail: The same in a sentence; may be empty.
+        failed: It is an image that is bad, or could not be had.
     """
 
     key: str
@@ -45,11 +45,7 @@ class GalleryItem:
     thumbnail: str | None
     reason: str | None
     detail: str
-
-    @property
-    def failed(self) -> bool:
-        """Something went wrong with it that a person cares about."""
-        return self.reason is not None and self.reason not in HARMLESS | {NOT_MADE_YET}
+    failed: bool
 
 
 def shows(item: GalleryItem, show: Show) -> bool:
@@ -79,6 +75,7 @@ def item_of(row: Mapping[str, Any], source: Source, params: ThumbnailParams) -> 
         thumbnail=name if reason is None else None,
         reason=reason,
         detail=detail,
+        failed=reason != NOT_MADE_YET and is_failure(reason, row["extension"]),
     )
 
 

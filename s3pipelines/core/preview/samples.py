@@ -8,7 +8,7 @@ from s3pipelines.core.catalog.duck import connect, sql_text
 from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import StorageError
-from s3pipelines.core.imaging.checks import is_image_failure
+from s3pipelines.core.imaging.failures import failure_condition
 from s3pipelines.core.imaging.headers import read_header
 from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.pool import DecodePool
@@ -85,7 +85,7 @@ def choose(catalog: Catalog, source_id: str, params: ThumbnailParams) -> list[Sa
                 SELECT key, etag, extension, objects.size_bytes, last_modified, error, error_detail
                 FROM objects JOIN derivatives USING (source, key, etag)
                 WHERE kind = 'thumbnail' AND params_digest = {sql_text(params.digest)}
-                    AND (error IS NULL OR {is_image_failure()})
+                    AND (error IS NULL OR {failure_condition()})
             ), newest AS (
                 FROM shown ORDER BY last_modified DESC, key LIMIT {_NEWEST}
             ), spread AS (

@@ -1,10 +1,15 @@
 """How sizes are told to people."""
 
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
-def human_bytes(size: float) -> str:
-    """A size as people say it, for example `1.4 GB` (powers of 1,000, as S3 bills)."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 1000:
-            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+
+def human_bytes(size_bytes: float) -> str:
+    """`0 B`, `812 B`, `2.1 MB`, `118 MB`: powers of a thousand, as S3's bills have them."""
+    size = float(size_bytes)
+    unit = 0
+    # What would be written 1000 is 1 of the next unit.
+    while size >= 999.5 and unit < len(_UNITS) - 1:
         size /= 1000
-    return f"{size:,.1f} PB"
+        unit += 1
+    digits = 1 if unit and size < 9.95 else 0
+    return f"{size:,.{digits}f} {_UNITS[unit]}"

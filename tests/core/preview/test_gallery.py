@@ -137,6 +137,7 @@ def test_an_item_says_what_the_index_and_its_header_know(filling: Filling, galle
         thumbnail=name,
         reason=None,
         detail="",
+        failed=False,
     )
     assert item.last_modified.tzinfo is UTC
 

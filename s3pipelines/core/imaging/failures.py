@@ -1,0 +1,27 @@
+"""Which rows without a result are failures, which somebody may want to do something about.
+
+An archived object is none, nor is an object that is no image and whose name does not say so.
+"""
+
+from s3pipelines.core.catalog.duck import sql_text
+from s3pipelines.core.imaging.extensions import IMAGES
+
+
+def is_failure(reason: str | None, extension: str) -> bool:
+    """Whether an object of this extension, and with this `error`, is an image that is bad."""
+    if reason in (None, "archived"):
+        return False
+    return reason != "not_an_image" or extension in IMAGES
+
+
+def failure_condition(extension: str = "extension") -> str:
+    """The same as an SQL condition over a row with `error`.
+
+    Args:
+        extension: An SQL expression for the extension of its object.
+    """
+    names = ", ".join(sql_text(name) for name in sorted(IMAGES))
+    return (
+        "(error IS NOT NULL AND error <> 'archived' "
+        f"AND (error <> 'not_an_image' OR {extension} IN ({names})))"
+    )

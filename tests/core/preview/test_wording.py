@@ -1,0 +1,24 @@
+"""Sizes as people read them."""
+
+import pytest
+
+from s3pipelines.core.preview.wording import human_bytes
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (9949, "9.9 kB"),
+        (9950, "10 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (5 * 10**12, "5.0 TB"),
+        (5 * 10**15, "5.0 PB"),
+        (5 * 10**18, "5,000 PB"),
+    ],
+)
+def test_a_size_has_two_or_three_digits(size_bytes: int, text: str):
+    assert human_bytes(size_bytes) == text
