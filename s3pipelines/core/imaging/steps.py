@@ -25,7 +25,7 @@ from s3pipelines.core.imaging.outcomes import MACHINE_REASONS, STORAGE_REASONS, 
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.results import Thumbnail
 from s3pipelines.core.imaging.thumbnails import make_thumbnail, thumbnail_name
-from s3pipelines.core.storage.documents import Documents
+from s3pipelines.core.storage.outputs import Outputs
 from s3pipelines.core.storage.ranged_reads import Archived, ObjectReader, S3Bytes
 
 # Larger files go through a temporary file without a name instead of memory.
@@ -81,7 +81,7 @@ class Steps:
     work: Work
     reader: ObjectReader
     pool: DecodePool
-    target: Documents
+    target: Outputs
     target_uri: str
     reader_version: str
     memory: ByteBudget

@@ -20,7 +20,7 @@ from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.report import Report
 from s3pipelines.core.imaging.steps import ByteBudget, Done, Steps, TargetFailed
 from s3pipelines.core.sources.registry import get_source
-from s3pipelines.core.storage.documents import open_documents
+from s3pipelines.core.storage.outputs import open_outputs
 from s3pipelines.core.storage.ranged_reads import ObjectReader
 
 __all__ = ["Item", "Report", "Work", "count_missing", "missing", "run"]
@@ -109,7 +109,7 @@ def _steps(catalog: Catalog, work: Work, pool: DecodePool) -> Steps:
         work=work,
         reader=ObjectReader(access, source.bucket, connections=_THREADS),
         pool=pool,
-        target=open_documents(location, catalog.access),
+        target=open_outputs(location, catalog.access, connections=_THREADS),
         target_uri=location.uri.rstrip("/"),
         reader_version=pool.reader_version,
         memory=ByteBudget(_IN_FLIGHT_BYTES),
