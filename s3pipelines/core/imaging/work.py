@@ -7,9 +7,10 @@ follow from what they show; so what has no row yet is simply made again, to the 
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from queue import SimpleQueue
 from typing import Any
 
 from s3pipelines.core.catalog.appending import append_rows
@@ -123,6 +124,8 @@ def _side_by_side(steps: Steps, items: Iterator[Item], until: float) -> Generato
     No object is begun after `until`, by the monotonic clock, but for the first one.
     """
     running: set[Future[Done]] = set()
+    # Not `wait`, which puts a waiter into all 64 at each call: 0.4 ms an image.
+    ended: SimpleQueue[Future[Done]] = SimpleQueue()
     more = True
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="imaging") as threads:
         try:
@@ -132,11 +135,14 @@ def _side_by_side(steps: Steps, items: Iterator[Item], until: float) -> Generato
                     if item is None:
                         more = False
                         break
-                    running.add(threads.submit(steps.handle, item))
+                    future = threads.submit(steps.handle, item)
+                    running.add(future)
+                    future.add_done_callback(ended.put)
                     more = time.monotonic() < until
                 if not running:
                     return
-                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                finished = {ended.get(), *(ended.get() for _ in range(ended.qsize()))}
+                running -= finished
                 yield from _results(finished)
         finally:
             for future in running:
