@@ -81,6 +81,8 @@ def _drawn(
 
 
 def _saved(image: Any, quality: int) -> Thumbnail:
+    # Of ten photographs, on average: effort 1 31.7 kB in 6.4 ms, 2 29.5 kB in 7.3 ms, 4 28.6 kB in
+    # 14.2 ms. Decoding takes 8.3 ms.
     webp = image.webpsave_buffer(Q=quality, effort=2, keep="none")
     return Thumbnail(webp, image.width, image.height)
 
