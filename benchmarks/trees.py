@@ -3,7 +3,9 @@
 `ru_maxrss` knows only the largest process; where several work side by side what counts is their
 sum. Resident memory would count each shared page once for every process, so this is the sum of
 PSS, in which a page that n processes share counts for 1/n in each. A peak between two samples is
-missed; a sample takes the kernel about 1 ms a process, so a few a second cost nothing.
+missed; a sample takes the kernel about 1 ms a process, so a few a second cost nothing. A page
+of a library that somebody else's processes have mapped counts for less, too: so compare within a
+run, and run it on a machine where nothing else does.
 """
 
 import contextlib
