@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from s3pipelines.core.errors import (
     Throttled,
     Unreachable,
 )
+from s3pipelines.core.storage import quick
 from s3pipelines.core.storage.access import Access, StaticKeys
+from s3pipelines.core.storage.clients import botocore_session, client_of
 from s3pipelines.core.storage.locations import FolderLocation, S3Location
 from s3pipelines.core.storage.outputs import open_outputs
 from s3pipelines.core.storage.quick import QuickObjects, addressable
@@ -185,6 +188,20 @@ def test_temporary_keys_go_with_their_token():
 
     assert asked.headers["x-amz-security-token"] == "the-token"
     assert "Credential=other-id/" in asked.headers["authorization"]
+
+
+def test_keys_that_were_renewed_are_used(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(quick, "_KEYS_LAST", timedelta(0))
+    with fake_s3(_ranges) as fake:
+        access = fake.access()
+        session = botocore_session(access)
+        objects = QuickObjects(session, client_of(session, access), access, "bucket")
+        for key_id in ("first", "second"):
+            session.set_credentials(key_id, "secret", f"token-of-{key_id}")
+            assert objects.get("key", "e", 0, 10) == BODY[:10]
+
+        used = [asked.headers["x-amz-security-token"] for asked in fake.asked]
+    assert used == ["token-of-first", "token-of-second"]
 
 
 def test_an_anonymous_request_is_not_signed():
