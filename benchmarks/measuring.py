@@ -2,8 +2,9 @@
 
 Peak memory is `ru_maxrss` of `wait4`: the kernel's own high-water mark of resident memory, exact
 and free, of the largest single process among the child and the descendants that it waited for. No
-contender works in two processes at a time. It counts shared libraries and mapped files as well as
-the heap, and its floor is the size of the process that starts the contender (about 20 MB).
+contender whose peak is read this way works in two processes at a time. It counts shared libraries
+and mapped files as well as the heap, and its floor is the size of the process that starts the
+contender (about 20 MB). Contenders of several processes are measured by `trees` besides.
 """
 
 import json
@@ -16,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from benchmarks.trees import PeakOfTree
 
 _ROOT = Path(__file__).parents[1]
 _FOREIGN = ("AWS_", "S3PIPELINES_", "DAGSTER_")
@@ -32,13 +35,15 @@ class Measured:
     Attributes:
         wall_s: From its start to its end, interpreter and imports included.
         cpu_s: User and system time of it and its children.
-        peak_mb: Most resident memory, in MB (10^6 bytes).
+        peak_mb: Most resident memory of its largest process, in MB (10^6 bytes).
+        tree_mb: Most memory of it and its descendants together (PSS), as far as it was sampled.
         said: The JSON object that a contender of this package printed.
     """
 
     wall_s: float
     cpu_s: float
     peak_mb: float
+    tree_mb: float
     said: dict[str, Any]
 
 
@@ -98,7 +103,8 @@ def _measure(command: Sequence[str], environment: Mapping[str, str], stdout: int
             env=clean_environment(environment),
         )
         try:
-            _, status, usage = os.wait4(process.pid, 0)
+            with PeakOfTree(process.pid) as tree:
+                _, status, usage = os.wait4(process.pid, 0)
         except BaseException:
             process.kill()
             process.wait()
@@ -112,4 +118,5 @@ def _measure(command: Sequence[str], environment: Mapping[str, str], stdout: int
             raise ContenderFailed(f"{' '.join(command)} ended with {process.returncode}:\n{end}")
     # Linux counts in KiB, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
-    return Measured(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 1e6, {})
+    cpu_s = usage.ru_utime + usage.ru_stime
+    return Measured(wall_s, cpu_s, usage.ru_maxrss * unit / 1e6, tree.peak_mb, {})

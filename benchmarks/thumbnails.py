@@ -1,101 +1,130 @@
-"""Thumbnails of 1,000 photographs of 2 megapixels: our pool beside loops over its libraries.
+"""Thumbnails of 1,000 photographs of 2 megapixels, from S3 to S3, beside what people do.
 
-Run with `python -m benchmarks.thumbnails`. Everybody gets two processes and the same bytes. The
-loops decode whatever they get in their own process, without limits or checks.
+Everybody makes WebP of quality 80 in a box of 400 px. Ours is a whole run over a source: index
+read, ETags checked, decoded in confined processes, hashed, a row each in the catalog. Pillow and
+the shell only make the pictures.
 """
 
-import io
-import os
+import shutil
+import sys
 import tempfile
-import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from functools import cache, partial
+from collections import defaultdict
 from pathlib import Path
 
-from PIL import Image, ImageFilter
+from benchmarks.fakes3 import FakeS3, Unavailable
+from benchmarks.measuring import Measured, contend, measure
+from benchmarks.reporting import spread, table
 
-from s3pipelines.core.imaging.budget import Slots
-from s3pipelines.core.imaging.pool import DecodePool
-from s3pipelines.core.imaging.thumbnails import make_thumbnail
+# Each photograph is an object of its own on the server, 0.6 MB in its memory.
+_MOST_OBJECTS = 1000
+_LATENCIES_MS = (0, 30)
+_PHOTOGRAPHS, _MADE = "photographs", "made"
+_SOURCE = "maps"
+_HEAD = (
+    "contender", "images/s", "wall s", "of it starting s", "CPU s", "CPU ms an image",
+    "peak MB of all processes", "MB made",
+)  # fmt: skip
+# One thread of libvips a process, as two processes share two cores.
+_SHELL = """
+set -e
+cd "$1"
+mkdir in out
+"$2" --endpoint-url "$3" cp 's3://photographs/*' in/
+find "$1/in" -name '*.jpg' -print0 | VIPS_CONCURRENCY=1 xargs -0 -P 2 -n 50 \\
+    vipsthumbnail --size '400x400>' -o "$1/out/%s.webp[Q=80,strip]"
+"$2" --endpoint-url "$3" cp out/ "s3://made/$4"
+"""
 
-IMAGES = 1000
-PROCESSES = 2
-BOX_PX, QUALITY = 400, 80
-_KINDS = 10
+Runs = dict[str, list[tuple[Measured, float]]]
 
 
-@cache
-def photographs() -> tuple[bytes, ...]:
-    """Ten different JPEGs of 1632 x 1224, some 400 kB each."""
-    made: list[bytes] = []
-    for number in range(_KINDS):
-        noise = Image.effect_noise((1632, 1224), 60 + number).filter(ImageFilter.GaussianBlur(3))
-        colour = Image.merge(
-            "RGB", [noise, noise.rotate(180), noise.rotate(90).resize((1632, 1224))]
+def run(objects: int, rounds: int) -> str:
+    """A table for each latency, of `objects` photographs, at most 1,000.
+
+    Raises:
+        Unavailable: There is no fake server, no scikit-image, or no s5cmd.
+    """
+    count = min(objects, _MOST_OBJECTS)
+    s5cmd = shutil.which("s5cmd", path=str(Path(sys.executable).parent)) or shutil.which("s5cmd")
+    if s5cmd is None:
+        raise Unavailable("s5cmd is not installed (it is in the extra 'dev').")
+    parts: list[str] = []
+    with FakeS3() as server, tempfile.TemporaryDirectory(prefix="s3pipelines-bench-") as folder:
+        scene = _Scene(server, Path(folder), s5cmd, count)
+        for latency_ms in _LATENCIES_MS:
+            server.set_latency(latency_ms)
+            runs: Runs = defaultdict(list)
+            for _ in range(rounds):
+                scene.play_round(runs)
+            title = f"{count:,} photographs of 2 MP ({scene.photographs_mb:.0f} MB)"
+            head = f"**{title}, {latency_ms} ms a request**, median of {rounds} (least to most)"
+            parts.append(f"{head}\n\n{_rows(runs, count)}")
+    return "\n\n".join(parts)
+
+
+class _Scene:
+    """The server with photographs on it, and a catalog that has them indexed."""
+
+    def __init__(self, server: FakeS3, folder: Path, s5cmd: str, count: int) -> None:
+        self._server = server
+        self._folder = folder
+        self._s5cmd = s5cmd
+        self._count = count
+        self._environment = server.environment()
+        self._turn = 0
+        said = self._contend("fill_photographs", _PHOTOGRAPHS, count, _MADE).said
+        self.photographs_mb = said["bytes"] / 1e6
+        self._contend("register", folder / "indexed", _SOURCE, f"s3://{_PHOTOGRAPHS}")
+        self._contend("refresh", folder / "indexed", _SOURCE)
+
+    def play_round(self, runs: Runs) -> None:
+        """Contenders take turns within a round, so that noise of the machine meets all of them."""
+        self._turn += 1
+        turn = f"{self._turn}-"
+        catalog = self._folder / f"{turn}catalog"
+        shutil.copytree(self._folder / "indexed", catalog)
+        target = f"s3://{_MADE}/{turn}ours/{{source}}"
+        ours = self._contend("thumbnails_by_us", catalog, _SOURCE, target)
+        runs["s3pipelines"].append((ours, self._made_mb(f"{turn}ours/")))
+        prefix = f"{turn}pillow/"
+        pillow = self._contend("thumbnails_by_pillow", _PHOTOGRAPHS, _MADE, prefix)
+        runs["Pillow and boto3"].append((pillow, self._made_mb(prefix)))
+        if shutil.which("vipsthumbnail"):
+            shell = self._by_shell(f"{turn}shell/")
+            runs["`s5cmd`, `vipsthumbnail`, `s5cmd`"].append(
+                (shell, self._made_mb(f"{turn}shell/"))
+            )
+
+    def _by_shell(self, prefix: str) -> Measured:
+        with tempfile.TemporaryDirectory(prefix="s3pipelines-bench-") as folder:
+            arguments = [folder, self._s5cmd, self._server.endpoint, prefix]
+            return measure(["bash", "-c", _SHELL, "bash", *arguments], self._environment)
+
+    def _made_mb(self, prefix: str) -> float:
+        said = self._contend("count_objects", _MADE, prefix).said
+        if said["objects"] != self._count:
+            raise AssertionError(f"{prefix} has {said['objects']} objects, not {self._count}")
+        return said["bytes"] / 1e6
+
+    def _contend(self, name: str, *arguments: object) -> Measured:
+        return contend(name, *arguments, environment=self._environment)
+
+
+def _rows(runs: Runs, count: int) -> str:
+    rows: list[list[str]] = []
+    for name, results in runs.items():
+        measured = [one for one, _ in results]
+        starting = [one.wall_s - one.said["work_s"] for one in measured if one.said]
+        rows.append(
+            [
+                name,
+                spread([count / one.wall_s for one in measured], 0),
+                spread([one.wall_s for one in measured]),
+                spread(starting) if starting else "",
+                spread([one.cpu_s for one in measured]),
+                spread([one.cpu_s / count * 1e3 for one in measured]),
+                spread([one.tree_mb for one in measured], 0),
+                spread([mb for _, mb in results]),
+            ]
         )
-        buffer = io.BytesIO()
-        colour.save(buffer, "JPEG", quality=92)
-        made.append(buffer.getvalue())
-    return tuple(made)
-
-
-def ours() -> float:
-    """Seconds for all images through the decode pool."""
-    slots = Slots(PROCESSES, Path(tempfile.mkdtemp(prefix="s3pipelines-slots-")))
-    with DecodePool(workers=PROCESSES, slots=slots) as pool, ThreadPoolExecutor(4) as threads:
-        one = partial(make_thumbnail, pool, extension="jpg")
-        list(threads.map(one, photographs()))
-        started = time.perf_counter()
-        list(threads.map(one, _many()))
-        return time.perf_counter() - started
-
-
-def loop(one: Callable[[bytes], int]) -> float:
-    """Seconds for all images through a pool of plain processes."""
-    with ProcessPoolExecutor(PROCESSES) as processes:
-        list(processes.map(one, photographs()))
-        started = time.perf_counter()
-        list(processes.map(one, _many(), chunksize=20))
-        return time.perf_counter() - started
-
-
-def by_pyvips(data: bytes) -> int:
-    """A thumbnail by pyvips as its documentation has it."""
-    import pyvips
-
-    image = pyvips.Image.thumbnail_buffer(data, BOX_PX, height=BOX_PX, size="down")
-    return len(image.webpsave_buffer(Q=QUALITY))
-
-
-def by_pillow(data: bytes) -> int:
-    """A thumbnail by Pillow, reduced by the JPEG decoder."""
-    image = Image.open(io.BytesIO(data))
-    image.draft("RGB", (2 * BOX_PX, 2 * BOX_PX))
-    image.thumbnail((BOX_PX, BOX_PX))
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=QUALITY)
-    return len(buffer.getvalue())
-
-
-def _many() -> list[bytes]:
-    some = photographs()
-    return [some[number % len(some)] for number in range(IMAGES)]
-
-
-def main() -> None:
-    """Print images per second, in turns, so that a busy machine is busy for all."""
-    os.environ["VIPS_CONCURRENCY"] = "1"
-    contenders = {
-        "s3pipelines pool": ours,
-        "pyvips loop": partial(loop, by_pyvips),
-        "Pillow draft loop": partial(loop, by_pillow),
-    }
-    print(f"load {os.getloadavg()[0]:.1f}, {len(photographs()[0]) / 1e3:.0f} kB a file")
-    for _ in range(2):
-        for name, seconds in contenders.items():
-            print(f"{name:20} {IMAGES / seconds():6.0f} images/s")
-
-
-if __name__ == "__main__":
-    main()
+    return table(_HEAD, rows)

@@ -46,29 +46,63 @@ def draw(
     """
     file = SparseFile(len(data), [(0, data)])
     known = identify(file, extension)
+    return _drawn(file, data, known, box_px, quality, limits)
+
+
+def draw_partly(
+    file: SparseFile, extension: str, box_px: int, quality: int, limits: Limits
+) -> Thumbnail:
+    """The same of a TIFF of which some parts may be missing.
+
+    Raises:
+        NeedBytes: One that is needed is not here; never is a hole taken for zeros.
+        Refused: As in `draw`.
+    """
+    known = identify(file, extension)
+    file.missing = None
+    return _drawn(file, None, known, box_px, quality, limits)
+
+
+def _drawn(
+    file: SparseFile,
+    data: bytes | memoryview | None,
+    known: Known,
+    box_px: int,
+    quality: int,
+    limits: Limits,
+) -> Thumbnail:
     return first_that_reads(
         known,
         {
-            "vips": lambda: _saved(_by_vips(data, known, box_px, limits), quality),
+            "vips": lambda: _saved(_by_vips(file, data, known, box_px, limits), quality),
             "pillow": lambda: _saved(_by_pillow(file, known, box_px, limits), quality),
         },
     )
 
 
 def _saved(image: Any, quality: int) -> Thumbnail:
+    # Of ten photographs, on average: effort 1 31.7 kB in 6.4 ms, 2 29.5 kB in 7.3 ms, 4 28.6 kB in
+    # 14.2 ms. Decoding takes 8.3 ms.
     webp = image.webpsave_buffer(Q=quality, effort=2, keep="none")
     return Thumbnail(webp, image.width, image.height)
 
 
-def _by_vips(data: bytes | memoryview, known: Known, box_px: int, limits: Limits) -> Any:
+def _by_vips(
+    file: SparseFile, data: bytes | memoryview | None, known: Known, box_px: int, limits: Limits
+) -> Any:
+    if data is None:
+        return vips.whole_or_missing(file, lambda source: _reduced(source, known, box_px, limits))
     if known.name == "svg":
         text = svg_text(data, known)
         return _finished(pyvips.Image.thumbnail_buffer(text, box_px, height=box_px, size="down"))
+    return _reduced(pyvips.Source.new_from_memory(data), known, box_px, limits)
+
+
+def _reduced(source: Any, known: Known, box_px: int, limits: Limits) -> Any:
     # In the options of the loader: `fail_on` of `thumbnail_source` and `thumbnail_buffer` has no
     # effect (libvips 8.18.7), and half a photograph comes out grey below.
     level = f",{level_options(known.tiff, box_px)}" if known.tiff else ""
     options = f"[fail_on={vips.FAIL_ON}{level}]"
-    source = pyvips.Source.new_from_memory(data)
     header: Any = pyvips.Image.new_from_source(source, options, access="sequential")
     check_size(limits, header.width, header.height, _whole_bytes(header, known))
     if tone.is_measurement(header):

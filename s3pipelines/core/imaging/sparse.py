@@ -44,6 +44,25 @@ class BytesSource:
         return self._data[offset : offset + length]
 
 
+class FilePart:
+    """A part of an open file, sliced like bytes; it takes no memory and no address space."""
+
+    def __init__(self, descriptor: int, offset: int, length: int) -> None:
+        self._descriptor = descriptor
+        self._offset = offset
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self._length)
+        return os.pread(self._descriptor, max(stop - start, 0), self._offset + start)
+
+
+Piece = bytes | memoryview | FilePart
+
+
 class NeedBytes(Exception):
     """A reader came to a part that is not here."""
 
@@ -61,7 +80,7 @@ class SparseFile(io.RawIOBase):
         parts: Pairs of offset and bytes; they may touch, but not overlap.
     """
 
-    def __init__(self, size_bytes: int, parts: Iterable[tuple[int, bytes | memoryview]]) -> None:
+    def __init__(self, size_bytes: int, parts: Iterable[tuple[int, Piece]]) -> None:
         super().__init__()
         self.size_bytes = size_bytes
         self.missing: NeedBytes | None = None

@@ -22,14 +22,19 @@ from s3pipelines.core.imaging.formats import NOT_IMAGES, WHAT_WOULD, sniff
 from s3pipelines.core.imaging.headers import FIRST_BYTES, read_header
 from s3pipelines.core.imaging.missing import Item, Work
 from s3pipelines.core.imaging.outcomes import MACHINE_REASONS, STORAGE_REASONS, Failure, Refused
+from s3pipelines.core.imaging.partly import make_thumbnail_partly
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.results import Thumbnail
 from s3pipelines.core.imaging.thumbnails import make_thumbnail, thumbnail_name
-from s3pipelines.core.storage.documents import Documents
+from s3pipelines.core.storage.outputs import Outputs
 from s3pipelines.core.storage.ranged_reads import Archived, ObjectReader, S3Bytes
 
 # Larger files go through a temporary file without a name instead of memory.
 _IN_MEMORY_BYTES = 32 * 1024 * 1024
+# Larger files may be pyramids, of which a part will do. 8 MB come in 90 ms at 90 MB/s, in which
+# three small requests at 30 ms are answered.
+_PARTLY_BYTES = 8 * 1024 * 1024
+_NO_TIFF = READABLE - {"tif", "tiff", "svs"}
 
 
 class ByteBudget:
@@ -81,7 +86,7 @@ class Steps:
     work: Work
     reader: ObjectReader
     pool: DecodePool
-    target: Documents
+    target: Outputs
     target_uri: str
     reader_version: str
     memory: ByteBudget
@@ -131,9 +136,17 @@ class Steps:
         }
 
     def _drawn(self, source: "_Counted", item: Item) -> Thumbnail:
-        most = self.pool.limits.max_input_bytes
         if item.size_bytes == 0:
             raise Refused("empty", "The object has no bytes.")
+        if item.size_bytes > _PARTLY_BYTES and item.extension not in _NO_TIFF:
+            extension, params = item.extension, self.work.params
+            made = make_thumbnail_partly(self.pool, source, extension, params, self.disk.hold)
+            if made is not None:
+                return made
+        return self._drawn_whole(source, item)
+
+    def _drawn_whole(self, source: "_Counted", item: Item) -> Thumbnail:
+        most = self.pool.limits.max_input_bytes
         if item.size_bytes > most:
             raise Refused(
                 "too_large",

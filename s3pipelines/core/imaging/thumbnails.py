@@ -84,5 +84,10 @@ def make_thumbnail(
     else:
         answer = pool.ask(Frame(header, descriptor=data.fileno()))
     raise_failure(answer)
+    return thumbnail_of_answer(answer)
+
+
+def thumbnail_of_answer(answer: Frame) -> Thumbnail:
+    """The thumbnail that a worker sent."""
     size = answer.header["thumbnail"]
     return Thumbnail(bytes(answer.body), size["width_px"], size["height_px"])

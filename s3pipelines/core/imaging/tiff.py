@@ -34,6 +34,10 @@ _MAX_ENTRIES = 4096
 _MAX_TEXT = 4096
 # Type -> struct format and size; others are never looked at.
 _TYPES = {1: "B", 2: "c", 3: "H", 4: "I", 6: "b", 7: "c", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}
+_WHOLE_NUMBERS = frozenset({3, 4, 13, 16, 18})
+# Type -> bytes of one value, of all types that there are.
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_SIZES |= {16: 8, 17: 8, 18: 8}
 _IMAGE_DESCRIPTION = 270
 _WANTED = frozenset({254, 256, 257, 258, 259, 270, 277, 322, 330})
 
@@ -51,14 +55,22 @@ class Directory:
     tiled: bool
     description: str
     sub_offsets: tuple[int, ...]
+    offset: int = 0
 
 
 @dataclass(frozen=True)
 class Tiff:
-    """The pages of a TIFF, in order (the first 64), and the sub-images of its first page."""
+    """The pages of a TIFF, in order (the first 64), and the sub-images of its first page.
+
+    Attributes:
+        pages: The pages.
+        levels: The sub-images.
+        complete: There are no more of either.
+    """
 
     pages: tuple[Directory, ...]
     levels: tuple[Directory, ...]
+    complete: bool = True
 
     @property
     def first(self) -> Directory:
@@ -73,7 +85,7 @@ def read_tiff(file: SparseFile) -> Tiff:
         NeedBytes: A directory is in a part of the file that is not here.
         Refused: There is none, or it lies beyond the end of the file.
     """
-    layout = _Layout(file)
+    layout = Layout(file)
     pages: list[Directory] = []
     seen: set[int] = set()
     offset = layout.first_offset()
@@ -83,11 +95,22 @@ def read_tiff(file: SparseFile) -> Tiff:
         pages.append(directory)
     if not pages:
         raise Refused("corrupt", "The TIFF has no directory.")
-    subs = pages[0].sub_offsets[:_MAX_DIRECTORIES]
-    return Tiff(tuple(pages), tuple(layout.directory(sub)[0] for sub in subs))
+    subs = pages[0].sub_offsets
+    complete = not offset and len(subs) < _MAX_DIRECTORIES
+    return Tiff(tuple(pages), tuple(layout.directory(sub)[0] for sub in subs), complete)
 
 
-class _Layout:
+@dataclass(frozen=True)
+class Entry:
+    """One tag of a directory; `data` is its value, or begins with the offset of it."""
+
+    tag: int
+    kind: int
+    count: int
+    data: bytes
+
+
+class Layout:
     """Byte order and widths of one file, and how to read a directory with them."""
 
     def __init__(self, file: SparseFile) -> None:
@@ -98,53 +121,77 @@ class _Layout:
         self._head = head.ljust(16, b"\0")
 
     def first_offset(self) -> int:
+        """Where the first directory is."""
         if self._big:
             return struct.unpack_from(self._order + "Q", self._head, 8)[0]
         return struct.unpack_from(self._order + "I", self._head, 4)[0]
 
     def directory(self, offset: int) -> tuple[Directory, int]:
         """The directory at `offset`, and the offset of the next one (0: none)."""
+        entries, _, following = self.entries(offset)
+        wanted = [entry for entry in entries if entry.tag in _WANTED]
+        return _directory({entry.tag: self._values(entry) for entry in wanted}, offset), following
+
+    def entries(self, offset: int) -> tuple[list[Entry], int, int]:
+        """The tags of the directory at `offset`, its length in bytes, and where the next one is.
+
+        Raises:
+            NeedBytes: It is in a part of the file that is not here.
+            Refused: It lies beyond the end of the file, or is no directory.
+        """
         count_format, entry_size, next_format = ("Q", 20, "Q") if self._big else ("H", 12, "I")
+        count_at, value_at, letter = (4, 12, "Q") if self._big else (4, 8, "I")
         (count,) = self._unpack(count_format, offset)
         if count > _MAX_ENTRIES:
             raise Refused("corrupt", f"A TIFF directory claims to have {count:,} entries.")
         start = offset + struct.calcsize(self._order + count_format)
-        entries = self._exactly(start, count * entry_size)
-        (following,) = self._unpack(next_format, start + count * entry_size)
-        tags = {}
-        for at in range(0, len(entries), entry_size):
-            (tag,) = struct.unpack_from(self._order + "H", entries, at)
-            if tag in _WANTED:
-                tags[tag] = self._values(entries[at : at + entry_size])
-        return _directory(tags), following
+        end = start + count * entry_size
+        packed = self._exactly(start, count * entry_size)
+        (following,) = self._unpack(next_format, end)
+        found: list[Entry] = []
+        for at in range(0, len(packed), entry_size):
+            tag, kind = struct.unpack_from(self._order + "HH", packed, at)
+            (values,) = struct.unpack_from(self._order + letter, packed, at + count_at)
+            found.append(Entry(tag, kind, values, packed[at + value_at : at + entry_size]))
+        return found, end + struct.calcsize(self._order + next_format) - offset, following
 
-    def _values(self, entry: bytes) -> tuple:
-        count_at, value_at, letter = (4, 12, "Q") if self._big else (4, 8, "I")
-        (kind,) = struct.unpack_from(self._order + "H", entry, 2)
-        (count,) = struct.unpack_from(self._order + letter, entry, count_at)
-        if kind not in _TYPES:
+    def outside(self, entry: Entry) -> tuple[int, int] | None:
+        """Offset and length in bytes of a value that is not in its directory."""
+        length = _SIZES.get(entry.kind, 0) * entry.count
+        if length <= len(entry.data):
+            return None
+        letter = "Q" if self._big else "I"
+        return struct.unpack_from(self._order + letter, entry.data)[0], length
+
+    def numbers(self, entry: Entry) -> tuple[int, ...]:
+        """All values of an entry; empty if they are no whole numbers.
+
+        Raises:
+            NeedBytes: They are in a part of the file that is not here.
+            Refused: They lie beyond the end of the file.
+        """
+        return self._values(entry, entry.count) if entry.kind in _WHOLE_NUMBERS else ()
+
+    def _values(self, entry: Entry, most: int = _MAX_DIRECTORIES) -> tuple:
+        if entry.kind not in _TYPES:
             return ()
-        count = min(count, _MAX_TEXT if kind == 2 else _MAX_DIRECTORIES)
-        packed = f"{self._order}{count}{_TYPES[kind]}"
-        size = struct.calcsize(packed)
-        data = entry[value_at:]
-        if size > len(data):
-            (offset,) = struct.unpack_from(self._order + letter, entry, value_at)
-            data = self._exactly(offset, size)
-        return struct.unpack(packed, data[:size])
+        count = min(entry.count, _MAX_TEXT if entry.kind == 2 else most)
+        size = count * _SIZES[entry.kind]
+        outside = self.outside(entry)
+        data = entry.data if outside is None else self._exactly(outside[0], size)
+        return struct.unpack(f"{self._order}{count}{_TYPES[entry.kind]}", data[:size])
 
     def _unpack(self, letter: str, offset: int) -> tuple:
         packed = self._order + letter
         return struct.unpack(packed, self._exactly(offset, struct.calcsize(packed)))
 
     def _exactly(self, offset: int, length: int) -> bytes:
-        data = self._file.read_at(offset, length)
-        if len(data) < length:
+        if offset + length > self._file.size_bytes:
             raise Refused("truncated", "The TIFF ends before one of its directories does.")
-        return data
+        return self._file.read_at(offset, length)
 
 
-def _directory(tags: dict[int, tuple]) -> Directory:
+def _directory(tags: dict[int, tuple], offset: int) -> Directory:
     def number(tag: int, default: int) -> int:
         values = tags.get(tag) or (default,)
         return values[0] if isinstance(values[0], int) else default
@@ -160,17 +207,20 @@ def _directory(tags: dict[int, tuple]) -> Directory:
         tiled=322 in tags,
         description=text.partition(b"\0")[0].decode("latin-1"),
         sub_offsets=tuple(sub for sub in tags.get(330, ()) if isinstance(sub, int) and sub),
+        offset=offset,
     )
 
 
 def level_options(tiff: Tiff, box_px: int) -> str:
-    """The libvips option of the smallest image in the file that shows the first page big enough.
+    """The libvips option of `chosen_level`: `page=3` or `subifd=1`; `page=0` if there is none."""
+    return chosen_level(tiff, box_px)[0]
+
+
+def chosen_level(tiff: Tiff, box_px: int) -> tuple[str, Directory]:
+    """The smallest image in the file that shows the first page big enough, as libvips names it.
 
     Images count that say they are reduced copies, and the levels of Aperio slides (SVS), which do
     not say so but have the aspect ratio of the slide, unlike its label.
-
-    Returns:
-        `page=3` or `subifd=1`; `page=0` if there is none.
     """
     first = tiff.first
     slide = first.description.startswith("Aperio")
@@ -180,11 +230,12 @@ def level_options(tiff: Tiff, box_px: int) -> str:
             candidates.append((f"page={index}", page))
     candidates += [(f"subifd={index}", level) for index, level in enumerate(tiff.levels)]
     fitting = [
-        (directory.width_px, options)
+        (directory.width_px, options, directory)
         for options, directory in candidates
         if _shows(first, directory, box_px) or directory is first
     ]
-    return min(fitting)[1]
+    _, options, directory = min(fitting, key=lambda one: one[:2])
+    return options, directory
 
 
 def _shows(whole: Directory, part: Directory, box_px: int) -> bool:

@@ -4,10 +4,12 @@ Only a worker imports this; settings that must be in the environment before libv
 those of `process.ENVIRONMENT`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pyvips
 
+from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.sparse import NeedBytes, SparseFile
 
 # fail_on="error" takes a JPEG whose end is missing; the step "truncated" is below it, and stricter
@@ -43,22 +45,35 @@ def header_image(file: SparseFile, name: str) -> Any:
         NeedBytes: More of the file is needed.
         pyvips.Error: libvips cannot read it.
     """
-    file.missing = None
     loader = "heifload" if name in ("avif", "heic") else f"{name}load"
+    return whole_or_missing(
+        file,
+        lambda source: pyvips.Operation.call(f"{loader}_source", source, access="sequential"),
+    )
+
+
+def whole_or_missing(file: SparseFile, use: Callable[[Any], Any]) -> Any:
+    """What `use` makes of a source over `file`, unless it came to a part that is not here.
+
+    Raises:
+        NeedBytes: It did, whatever else went wrong or did not.
+        pyvips.Error: libvips cannot read it.
+    """
+    file.missing = None
     # An exception must not leave a callback, so the reader sees an end of the file instead.
     source = pyvips.SourceCustom()
     source.on_read(lambda length: _read(file, length))
     source.on_seek(file.seek)
     file.seek(0)
     try:
-        image = pyvips.Operation.call(f"{loader}_source", source, access="sequential")
-    except pyvips.Error:
+        made = use(source)
+    except (pyvips.Error, Refused):
         if file.missing is not None:
             raise file.missing from None
         raise
     if file.missing is not None:
         raise file.missing
-    return image
+    return made
 
 
 def _read(file: SparseFile, length: int) -> bytes:

@@ -9,17 +9,21 @@ import mmap
 import os
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
 from s3pipelines.core.imaging import pillow, vips
 from s3pipelines.core.imaging.confinement import ImageLimits, confine
-from s3pipelines.core.imaging.drawing import draw
+from s3pipelines.core.imaging.drawing import draw, draw_partly
 from s3pipelines.core.imaging.inspection import inspect
 from s3pipelines.core.imaging.limits import Limits
 from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.protocol import Frame, receive, send
-from s3pipelines.core.imaging.sparse import NeedBytes, SparseFile
+from s3pipelines.core.imaging.reading import identify
+from s3pipelines.core.imaging.sparse import FilePart, NeedBytes, SparseFile
+from s3pipelines.core.imaging.tiff_parts import parts_for_level
 
 
 def main() -> None:
@@ -43,6 +47,8 @@ def _answer(request: Frame) -> Frame:
     try:
         if request.header["task"] == "header":
             return _header(request)
+        if request.header["task"] == "parts":
+            return _parts(request)
         return _thumbnail(request)
     except NeedBytes as need:
         return Frame({"need": [need.offset, need.length]})
@@ -72,19 +78,49 @@ def _thumbnail(request: Frame) -> Frame:
     limits = Limits(**header["limits"])
     if request.descriptor is None:
         drawn = draw(request.body, *arguments, limits)  # pyright: ignore[reportArgumentType]
+    elif "held" in header:
+        with _sparse(request) as file:
+            drawn = draw_partly(file, *arguments, limits)
     else:
-        with (
-            os.fdopen(request.descriptor, "rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-        ):
+        with _mapped(request.descriptor) as mapped:
             # No `with` for the view: libvips may hold it until its last image is collected.
             drawn = draw(memoryview(mapped), *arguments, limits)
     sizes = {"width_px": drawn.width_px, "height_px": drawn.height_px}
     return Frame({"thumbnail": sizes}, drawn.webp)
 
 
+def _parts(request: Frame) -> Frame:
+    with _sparse(request) as file:
+        known = identify(file, request.header["extension"])
+        if known.tiff is None or known.readers[0] != "vips":
+            return Frame({"parts": None})
+        return Frame({"parts": parts_for_level(file, known.tiff, request.header["box_px"])})
+
+
+@contextmanager
+def _mapped(descriptor: int) -> Iterator[mmap.mmap]:
+    with os.fdopen(descriptor, "rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            yield mapped
+        finally:
+            # What was refused holds views of it until its error is gone, and is then unmapped.
+            with suppress(BufferError):
+                mapped.close()
+
+
+@contextmanager
+def _sparse(request: Frame) -> Iterator[SparseFile]:
+    """The file with holes that came with a request; not mapped, as it may be larger than memory."""
+    assert request.descriptor is not None
+    with os.fdopen(request.descriptor, "rb") as file:
+        held = request.header["held"]
+        parts = [(offset, FilePart(file.fileno(), offset, length)) for offset, length in held]
+        yield SparseFile(os.fstat(file.fileno()).st_size, parts)
+
+
 def _input_bytes(request: Frame) -> int:
-    if request.descriptor is None:
+    if request.descriptor is None or "held" in request.header:
         return 0
     return os.fstat(request.descriptor).st_size
 

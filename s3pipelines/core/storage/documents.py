@@ -137,7 +137,7 @@ class S3Documents:
         return sorted(key.removeprefix(self._prefix) for key in keys)
 
     def _key(self, name: str) -> str:
-        return self._prefix + _checked(name)
+        return self._prefix + checked_name(name)
 
     def _put(self, name: str, body: bytes, condition: dict[str, str]) -> str:
         with s3_errors(self._bucket, self._key(name)):
@@ -162,7 +162,7 @@ class FolderDocuments:
 
     def read(self, name: str) -> Document:
         """See `Documents.read`."""
-        with _folder_errors(self._folder):
+        with folder_errors(self._folder):
             try:
                 body = self._path(name).read_bytes()
             except FileNotFoundError as error:
@@ -193,7 +193,7 @@ class FolderDocuments:
     def names(self, prefix: str) -> list[str]:
         """See `Documents.names`."""
         found: list[str] = []
-        with _folder_errors(self._folder):
+        with folder_errors(self._folder):
             # Not `rglob`, which takes a folder that may not be read for an empty one.
             for folder, _, files in os.walk(self._path(prefix), onerror=_not_empty):
                 relative = Path(folder).relative_to(self._folder)
@@ -201,34 +201,48 @@ class FolderDocuments:
         return sorted(found)
 
     def _path(self, name: str) -> Path:
-        return self._folder / _checked(name)
+        return self._folder / checked_name(name)
 
     def _write(self, name: str, body: bytes) -> str:
-        path = self._path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Not a `tempfile`, which only its owner may read: a catalog can be shared by a group.
-        part = path.with_name(f"{_UNFINISHED}{uuid.uuid4().hex}")
-        try:
-            with part.open("xb") as file:
-                file.write(body)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(self._path(name), body)
         return _tag(body)
 
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
-        with _folder_errors(self._folder):
+        with folder_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             with (self._folder / _LOCK_FILE).open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
 
 
+def write_whole(path: Path, body: bytes) -> None:
+    """Write a file that is there whole or not at all, and after a power cut, too.
+
+    Raises:
+        OSError: It cannot be written; what was there before is unchanged.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not a `tempfile`, which only its owner may read: a catalog can be shared by a group.
+    part = path.with_name(f"{_UNFINISHED}{uuid.uuid4().hex}")
+    try:
+        with part.open("xb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 @contextmanager
-def _folder_errors(folder: Path) -> Iterator[None]:
+def folder_errors(folder: Path) -> Iterator[None]:
+    """Turn what the system says of a folder that stands in for S3 into a `StorageError`.
+
+    Raises:
+        AccessDenied: It may not be used.
+        StorageError: It cannot be used.
+    """
     try:
         yield
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
@@ -252,8 +266,12 @@ def _is_internal(file_name: str) -> bool:
     return file_name == _LOCK_FILE or file_name.startswith(_UNFINISHED)
 
 
-def _checked(name: str) -> str:
-    """The name, if it leads nowhere else than where it says, in a folder and in a bucket."""
+def checked_name(name: str) -> str:
+    """The name, if it leads nowhere else than where it says, in a folder and in a bucket.
+
+    Raises:
+        InvalidInput: It has an empty part, `.` or `..`, or a name kept for other things.
+    """
     parts = name.removesuffix("/").split("/")
     if "\0" in name or any(part in ("", ".", "..") or _is_internal(part) for part in parts):
         raise InvalidInput(f"{name!r} cannot be the name of a document.", hint="Choose another.")

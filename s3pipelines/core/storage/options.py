@@ -48,14 +48,23 @@ def resolve(access: Access, bucket: str) -> ResolvedAccess:
         StorageError: The bucket cannot be asked where it lies.
     """
     session = botocore_session(access)
-    client = client_of(session, access)
-    endpoint: str | None = client.meta.endpoint_url
-    region = region_of(access, session)
-    if AWS_ITSELF.fullmatch(client.meta.endpoint_url):
-        endpoint = None
-        region = _region_of_bucket(client, bucket) or region
+    endpoint, region = place_of(session, client_of(session, access), access, bucket)
     key_id, secret, token = (None, None, None) if access.anonymous else _keys(session, bucket)
     return ResolvedAccess(key_id, secret, token, region, endpoint, access.verify is not False)
+
+
+def place_of(
+    session: botocore.session.Session, client: BaseClient, access: Access, bucket: str
+) -> tuple[str | None, str]:
+    """The endpoint (None: AWS's usual ones) and the region of a bucket.
+
+    Raises:
+        StorageError: The bucket cannot be asked where it lies.
+    """
+    region = region_of(access, session)
+    if not AWS_ITSELF.fullmatch(client.meta.endpoint_url):
+        return client.meta.endpoint_url, region
+    return None, _region_of_bucket(client, bucket) or region
 
 
 def _keys(session: botocore.session.Session, bucket: str) -> tuple[str, str, str | None]:

@@ -9,8 +9,9 @@ from botocore.exceptions import ClientError
 
 from s3pipelines.core.errors import StorageError, Unreachable
 from s3pipelines.core.storage.access import Access
-from s3pipelines.core.storage.clients import s3_client
+from s3pipelines.core.storage.clients import botocore_session, client_of
 from s3pipelines.core.storage.failures import s3_errors
+from s3pipelines.core.storage.quick import QuickObjects
 
 # Storage classes that must be restored before they can be read. INTELLIGENT_TIERING may have moved
 # an object to an archive, too; only reading it tells.
@@ -33,8 +34,10 @@ class ObjectReader:
     """
 
     def __init__(self, access: Access, bucket: str, *, connections: int = 32) -> None:
-        self._client: BaseClient = s3_client(access, connections=connections)
+        session = botocore_session(access)
+        self._client: BaseClient = client_of(session, access, connections=connections)
         self._bucket = bucket
+        self._quick = QuickObjects(session, self._client, access, bucket)
 
     def read(self, key: str, etag: str, offset: int, length: int) -> bytes:
         """The bytes from `offset`, `length` of them or up to the end of the object.
@@ -46,6 +49,14 @@ class ObjectReader:
         """
         if length <= 0:
             return b""
+        quickly = self._quick.get(key, etag, offset, length)
+        if quickly is not None:
+            return quickly
+        data = self._patiently(key, etag, offset, length)
+        self._quick.boto3_managed()
+        return data
+
+    def _patiently(self, key: str, etag: str, offset: int, length: int) -> bytes:
         for attempt in range(_ATTEMPTS):
             try:
                 return b"".join(self._chunks(key, etag, offset, length))

@@ -221,3 +221,20 @@ def test_workers_hold_no_credentials(pool: DecodePool, monkeypatch: pytest.Monke
     assert pool.reader_version
     for pid in pool.pids():
         assert not any(name.startswith("AWS_") for name in psutil.Process(pid).environ())
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "TIFF"])
+def test_a_large_file_that_is_cut_off_is_refused_for_that_and_costs_no_worker(
+    format_name: str, pool: DecodePool, tmp_path: Path
+):
+    whole = file_of(Image.effect_noise((600, 600), 90), format_name)
+    path = tmp_path / "cut"
+    path.write_bytes(whole[: len(whole) // 2])
+    make_thumbnail(pool, file_of(quadrants(), "PNG"), "png")
+    workers = set(pool.pids())
+
+    for _ in range(3):
+        with path.open("rb") as file, pytest.raises(Refused) as refused:
+            make_thumbnail(pool, file, "")
+        assert refused.value.failure.reason == "truncated"
+    assert workers <= set(pool.pids())
