@@ -48,9 +48,9 @@ def thumbnails_metadata(
     """The metadata of one materialization of `thumbnails`, with its contact sheet."""
     tiles = sample_tiles(catalog, pool, work.source_id, work.params)
     return {
-        **_numbers(catalog, work, pool, report),
         "contact_sheet": MetadataValue.md(contact_sheet(pool, tiles)),
         "gallery": MetadataValue.url(gallery_url(viewer_url, work.source_id)),
+        **_numbers(catalog, work, pool, report),
         "bytes_written": MetadataValue.int(report.bytes_written),
         "location": MetadataValue.text(catalog.derivatives_location(work.source_id).uri),
     }

@@ -81,6 +81,7 @@ _UNSUPPORTED = (
     "no decoding plugin",
     "decoder error -2",
     "cannot identify",
+    "samples out of range",  # libvips, of layouts of a TIFF that it does not know.
 )
 
 

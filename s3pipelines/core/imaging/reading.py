@@ -106,6 +106,9 @@ def _with_what_would(known: Known, refusals: list[Refused]) -> Refused:
     first = next(
         (one for one in refusals if one.failure.reason != "unsupported"), refusals[0]
     ).failure
+    if known.tiff and refusals[0].failure.reason == "unsupported":
+        # Its directories were read here; Pillow calls any layout that it does not know broken.
+        first = refusals[0].failure
     if first.reason == "unsupported":
         said = "; ".join(one.failure.detail for one in refusals)
         return Refused("unsupported", f"{_what_would(known.name, known.tiff)} ({said})")
@@ -117,6 +120,9 @@ def _with_what_would(known: Known, refusals: list[Refused]) -> Refused:
 
 
 def _what_would(name: str, tiff: Tiff | None = None) -> str:
+    if tiff is not None and tiff.first.compression in VIPS_COMPRESSIONS:
+        layout = f"{tiff.first.bands} bands of {tiff.first.bits} bits"
+        return f"TIFF of a layout that is not known here ({layout}): tifffile"
     if tiff is not None:
         number = tiff.first.compression
         codec = COMPRESSION_NAMES.get(number, f"number {number}")

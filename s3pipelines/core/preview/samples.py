@@ -14,7 +14,7 @@ from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams, thumbnail_name
 from s3pipelines.core.preview.contact_sheet import MOST_TILES, Tile
-from s3pipelines.core.preview.wording import human_bytes
+from s3pipelines.core.preview.wording import human_bytes, reason_text
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.storage.documents import Documents, open_documents
 from s3pipelines.core.storage.ranged_reads import ObjectReader, S3Bytes
@@ -64,7 +64,8 @@ def sample_tiles(
     def tile(sample: Sample) -> Tile:
         size = _size(sample, pool, reader)
         if sample.error is not None:
-            return Tile(sample.key, size, reason=sample.error_detail or sample.error)
+            why = f"{reason_text(sample.error)}: {sample.error_detail}"
+            return Tile(sample.key, size, reason=why)
         name = thumbnail_name(params.digest, source_id, sample.key, sample.etag)
         return _pictured(Tile(sample.key, size), thumbnails, name)
 

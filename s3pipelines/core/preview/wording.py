@@ -1,6 +1,23 @@
-"""How sizes are told to people."""
+"""How sizes and reasons are told to people."""
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_REASONS = {
+    "access_denied": "Access denied",
+    "archived": "Archived",
+    "changed": "Changed meanwhile",
+    "corrupt": "Damaged",
+    "crashed": "Decoder crashed",
+    "empty": "Empty file",
+    "gone": "Deleted meanwhile",
+    "not_an_image": "Not an image",
+    "not_made_yet": "Not made yet",
+    "out_of_memory": "Out of memory",
+    "timeout": "Took too long",
+    "too_large": "Too large",
+    "truncated": "Incomplete file",
+    "unreachable": "Not reachable",
+    "unsupported": "Format not supported",
+}
 
 
 def human_bytes(size_bytes: float) -> str:
@@ -13,3 +30,8 @@ def human_bytes(size_bytes: float) -> str:
         unit += 1
     digits = 1 if unit and size < 9.95 else 0
     return f"{size:,.{digits}f} {_UNITS[unit]}"
+
+
+def reason_text(reason: str) -> str:
+    """What a person calls the reason; a word that is not known yet as it is."""
+    return _REASONS.get(reason, reason.replace("_", " ").capitalize())

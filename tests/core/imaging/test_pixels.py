@@ -10,6 +10,7 @@ import pyvips
 from PIL import Image, ImageCms, ImageOps
 
 from s3pipelines.core.imaging.limits import Limits
+from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams, make_thumbnail
 from tests.core.imaging.conftest import MakePool
@@ -290,3 +291,26 @@ def test_a_jpeg_2000_is_read_at_the_resolution_that_suffices(make_pool: MakePool
     data = file_of(quadrants(2400, 1600), "JPEG2000", num_resolutions=6)
 
     assert shows_quadrants(thumbnail_of(pool, data, "jp2", box_px=150))
+
+
+def test_a_layout_that_nothing_here_reads_is_unsupported_and_says_what_would(pool: DecodePool):
+    def tag(number: int, kind: int, count: int, value: int) -> bytes:
+        return struct.pack("<HHII", number, kind, count, value)
+
+    # Three planes of 64-bit numbers, as tifffile writes them.
+    bits, formats, offsets, counts = 200, 206, 212, 224
+    tags = [
+        *(tag(256, 3, 1, 4), tag(257, 3, 1, 4), tag(258, 3, 3, bits), tag(259, 3, 1, 1)),
+        *(tag(262, 3, 1, 2), tag(273, 4, 3, offsets), tag(277, 3, 1, 3), tag(278, 3, 1, 4)),
+        *(tag(279, 4, 3, counts), tag(284, 3, 1, 2), tag(339, 3, 3, formats)),
+    ]
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + b"".join(tags) + bytes(4)
+    values = struct.pack("<3H3H3I3I", 64, 64, 64, 3, 3, 3, 240, 368, 496, 128, 128, 128)
+    file = (head.ljust(bits, b"\0") + values).ljust(240, b"\0") + bytes(3 * 128)
+
+    with pytest.raises(Refused) as refused:
+        make_thumbnail(pool, file, "tif")
+
+    assert refused.value.failure.reason == "unsupported"
+    assert "3 bands of 64 bits" in refused.value.failure.detail
+    assert "tifffile" in refused.value.failure.detail

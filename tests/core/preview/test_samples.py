@@ -47,7 +47,7 @@ def test_tiles_have_their_thumbnail_dimensions_and_size_or_the_reason(
     assert tiles["maps/good.jpg"].size.startswith("120 x 80, ")
     assert tiles["maps/upright.jpg"].size.startswith("80 x 120, ")
     assert tiles["maps/empty.jpg"].webp is None
-    assert tiles["maps/empty.jpg"].reason == "The object has no bytes."
+    assert tiles["maps/empty.jpg"].reason == "Empty file: The object has no bytes."
 
 
 def test_dimensions_come_from_the_table_where_it_has_them(maps: Catalog, pool, put_objects):

@@ -1,8 +1,12 @@
-"""Sizes as people read them."""
+"""Sizes and reasons as people read them."""
+
+from typing import get_args
 
 import pytest
 
-from s3pipelines.core.preview.wording import human_bytes
+from s3pipelines.core.imaging.outcomes import Reason
+from s3pipelines.core.preview import wording
+from s3pipelines.core.preview.wording import human_bytes, reason_text
 
 
 @pytest.mark.parametrize(
@@ -22,3 +26,8 @@ from s3pipelines.core.preview.wording import human_bytes
 )
 def test_a_size_has_two_or_three_digits(size_bytes: int, text: str):
     assert human_bytes(size_bytes) == text
+
+
+def test_every_reason_has_words():
+    assert set(get_args(Reason)) | {"not_made_yet"} == set(wording._REASONS)
+    assert reason_text("some_new_reason") == "Some new reason"
