@@ -23,6 +23,7 @@ from s3pipelines.services.session import Ports, project_session
 from s3pipelines.services.supervisor import Services
 
 
+@pytest.hookimpl(tryfirst=True)  # Before xdist looks for groups.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All tests that share the running project go to the same worker."""
     for item in items:

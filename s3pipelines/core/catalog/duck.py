@@ -1,9 +1,12 @@
 """A DuckDB connection that can read the catalog's Delta tables, local or on S3."""
 
+import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -32,26 +35,29 @@ def connect(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         StorageError: The catalog's credentials cannot be had.
     """
-    with tempfile.TemporaryDirectory(prefix="s3pipelines-duckdb-") as spill:
-        connection = duckdb.connect(
-            config={
-                "memory_limit": f"{catalog.memory_limit_mb}MB",
-                "temp_directory": spill,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "python_enable_replacements": False,
-            }
-        )
-        try:
-            _load_extensions(connection)
-            connection.execute("SET TimeZone = 'UTC'")
-            if isinstance(catalog.location, S3Location):
-                location = catalog.location
-                secret = duckdb_secret(catalog.access, location.bucket, location.uri)
-                connection.execute(secret)
-            yield connection
-        finally:
-            connection.close()
+    # DuckDB makes it when it first spills and removes it at the end, so that a process that is
+    # killed leaves nothing unless it was spilling.
+    spill = Path(tempfile.gettempdir(), f"s3pipelines-duckdb-{uuid.uuid4().hex}")
+    connection = duckdb.connect(
+        config={
+            "memory_limit": f"{catalog.memory_limit_mb}MB",
+            "temp_directory": str(spill),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+        }
+    )
+    try:
+        _load_extensions(connection)
+        connection.execute("SET TimeZone = 'UTC'")
+        if isinstance(catalog.location, S3Location):
+            location = catalog.location
+            secret = duckdb_secret(catalog.access, location.bucket, location.uri)
+            connection.execute(secret)
+        yield connection
+    finally:
+        connection.close()
+        shutil.rmtree(spill, ignore_errors=True)
 
 
 def _load_extensions(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,0 +1,133 @@
+"""`kill -9` at random moments, of workers and of whole runs, over 1,000 images."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.imaging.missing import Work, count_missing
+from s3pipelines.core.imaging.work import run
+from s3pipelines.core.index.refresh import refresh_index
+from s3pipelines.core.sources.registry import create_source
+from s3pipelines.core.sql.session import open_session
+from s3pipelines.core.storage.locations import FolderLocation
+from tests.core.imaging.conftest import MakePool
+from tests.core.imaging.pictures import file_of, quadrants
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+IMAGES = 1000
+WORK = Work("all", "thumbnail")
+# Its own process, with a temporary folder of its own, as a step of a run is.
+RUN = """
+import sys
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.imaging import work
+from s3pipelines.core.storage.locations import parse_location
+work._SLICE_OBJECTS = 50
+work.run(Catalog(parse_location(sys.argv[1])), work.Work("all", "thumbnail"))
+"""
+
+
+@pytest.fixture
+def source(local_catalog: Catalog, bucket, s3) -> Catalog:
+    """A source of 1,000 images, indexed."""
+    body = file_of(quadrants(600, 400), "JPEG")
+    keys = [f"{number:04}.jpg" for number in range(IMAGES)]
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda key: s3.put_object(Bucket=bucket, Key=key, Body=body), keys))
+    create_source(local_catalog, "all", f"s3://{bucket}")
+    refresh_index(local_catalog, "all")
+    return local_catalog
+
+
+def outcomes(catalog: Catalog) -> Counter[str | None]:
+    """How many objects have which outcome; each has one row that holds."""
+    with open_session(catalog) as session:
+        rows = session.run("SELECT key, error FROM derivatives").read_all().to_pylist()
+    assert len({row["key"] for row in rows}) == len(rows)
+    return Counter(row["error"] for row in rows)
+
+
+def test_workers_killed_at_random_cost_an_outcome_each_and_nothing_else(
+    source: Catalog, make_pool: MakePool
+):
+    pool = make_pool()
+    ended = threading.Event()
+
+    def kill() -> None:
+        while not ended.wait(random.uniform(0.05, 0.25)):
+            with suppress(ProcessLookupError, IndexError):
+                os.kill(random.choice(pool.pids()), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        report = run(source, WORK, pool=pool)
+    finally:
+        ended.set()
+        killer.join()
+
+    found = outcomes(source)
+    assert report.objects == sum(found.values()) == IMAGES
+    assert set(found) <= {None, "crashed"}
+    assert run(source, WORK, pool=pool).failures == 0  # The kills are over.
+    assert outcomes(source) == {None: IMAGES}
+    pool.close()
+    assert _workers_of(os.getpid()) == []
+
+
+def test_whole_runs_killed_at_random_lose_nothing_and_leave_no_process_or_file(
+    source: Catalog, tmp_path: Path, pool
+):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    assert isinstance(source.location, FolderLocation)
+    kills = 0
+    while count_missing(source, WORK, pool.reader_version):
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN, str(source.location.path)],
+            env={**os.environ, "TMPDIR": str(temporary)},
+        )
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(random.uniform(2, 4) if kills < 4 else 120)
+        children = psutil.Process(process.pid).children(recursive=True) if _runs(process) else []
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+        _, alive = psutil.wait_procs(children, timeout=20)
+        assert alive == []
+
+    assert kills > 0
+    assert outcomes(source) == {None: IMAGES}
+    derivatives = source.location.path / "derivatives" / "all"
+    files = [path for path in derivatives.rglob("*") if path.is_file()]
+    assert len([path for path in files if path.suffix == ".webp"]) == IMAGES
+    # What was being written when it was killed is named as such, and is no thumbnail.
+    assert all(".unfinished-" in path.name for path in files if path.suffix != ".webp")
+    # The locks of the budget that all processes of this machine share are not of one run.
+    assert [path.name for path in temporary.iterdir()] == [f"s3pipelines-{os.getuid()}"]
+
+
+def _runs(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is None
+
+
+def _workers_of(pid: int) -> list[int]:
+    time.sleep(0.2)
+    children = psutil.Process(pid).children(recursive=True)
+    return [
+        child.pid
+        for child in children
+        if "s3pipelines.core.imaging.worker" in " ".join(child.cmdline())
+    ]
