@@ -1,7 +1,6 @@
 """Going through a source on a real S3: rows, thumbnails, retries, and what is left alone."""
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -260,41 +259,6 @@ def test_a_run_that_breaks_off_keeps_what_it_did(local_catalog: Catalog, bucket,
 
     assert rest.made == 150 - len(before)
     assert len(rows_of(local_catalog, "derivatives")) == 150
-
-
-def test_workers_killed_during_a_run_cost_one_row_each(
-    local_catalog: Catalog, bucket, put_objects, make_pool: MakePool
-):
-    import os
-    import random
-    import signal
-    import time
-
-    put_objects(*(f"{n}.jpg" for n in range(60)), body=file_of(quadrants(3000, 2000), "JPEG"))
-    indexed(local_catalog, bucket)
-    pool = make_pool()
-    stop = threading.Event()
-
-    def kill() -> None:
-        while not stop.wait(random.uniform(0.1, 0.3)):
-            for pid in pool.pids()[:1]:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    time.sleep(0)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        report = run(local_catalog, THUMBNAILS, pool=pool)
-    finally:
-        stop.set()
-        killer.join()
-
-    rows = rows_of(local_catalog, "derivatives")
-    assert sorted(row["key"] for row in rows) == sorted(f"{n}.jpg" for n in range(60))
-    assert report.objects == 60
-    assert set(report.failed) <= {"crashed"}
 
 
 def test_a_selection_and_its_limit_are_kept_to(local_catalog: Catalog, bucket, put_objects, pool):
