@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect
-from s3pipelines.core.catalog.schemas import IMAGES, OBJECTS
+from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import S3PipelinesError
 from s3pipelines.core.imaging.failures import failure_condition
 from s3pipelines.core.imaging.missing import Kind, Work, count_missing
+from s3pipelines.core.imaging.thumbnails import ThumbnailParams
 from s3pipelines.core.imaging.wanted import KINDS
 from s3pipelines.core.sources.source import Source
 
@@ -58,13 +59,25 @@ def lacking(
 
 
 def _unreadable(catalog: Catalog, source_id: str) -> list[Unreadable]:
+    """By the header where that failed, else by the thumbnail: half a file has a good header."""
+    digest = sql_text(ThumbnailParams().digest)
     with connect(catalog) as connection:
-        create_source_views(connection, catalog, source_id, OBJECTS, IMAGES)
+        create_source_views(connection, catalog, source_id, OBJECTS, IMAGES, DERIVATIVES)
         rows = connection.execute(
             f"""
-            SELECT error, count(*) AS images, min(key), arg_min(error_detail, key)
-            FROM objects JOIN images USING (source, key, etag)
-            WHERE {failure_condition()} GROUP BY error ORDER BY images DESC, error
+            WITH failed AS (
+                SELECT key, error, error_detail, extension, 0 AS place
+                FROM objects JOIN images USING (source, key, etag) WHERE {failure_condition()}
+                UNION ALL
+                SELECT key, error, error_detail, extension, 1
+                FROM objects JOIN derivatives USING (source, key, etag)
+                WHERE kind = 'thumbnail' AND params_digest = {digest} AND {failure_condition()}
+            ), one_each AS (
+                SELECT key, arg_min(error, place) AS error, arg_min(error_detail, place) AS detail
+                FROM failed GROUP BY key
+            )
+            SELECT error, count(*) AS images, min(key), arg_min(detail, key)
+            FROM one_each GROUP BY error ORDER BY images DESC, error
             """
         ).fetchall()
     return [Unreadable(source_id, *row) for row in rows]

@@ -87,7 +87,7 @@ def _table(tiles: Sequence[Tile]) -> str:
     for start in range(0, len(tiles), columns):
         row = list(tiles[start : start + columns])
         filling = [""] * (columns - len(row))
-        for draw in (_picture, _caption):
+        for draw in (_picture, _name, _size):
             cells = [*map(draw, row), *filling]
             lines += [f"| {' | '.join(cells)} |"]
     return "\n".join(lines) + "\n"
@@ -100,10 +100,12 @@ def _picture(tile: Tile) -> str:
     return f"![{escaped(_short(tile.key))}](data:image/webp;base64,{data})"
 
 
-def _caption(tile: Tile) -> str:
-    return (
-        f"{escaped(_short(tile.key.rpartition('/')[2] or tile.key))} {escaped(tile.size)}".strip()
-    )
+def _name(tile: Tile) -> str:
+    return escaped(_short(tile.key.rpartition("/")[2] or tile.key))
+
+
+def _size(tile: Tile) -> str:
+    return escaped(tile.size)
 
 
 def _short(text: str) -> str:

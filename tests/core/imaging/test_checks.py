@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.imaging.checks import lacking, unreadable
@@ -39,6 +40,20 @@ def test_unreadable_images_are_counted_by_reason_with_an_example(scans: Catalog,
         ("empty", 1, "empty.png"),
     ]
     assert found[1].detail == "The object has no bytes."
+
+
+def test_half_a_file_is_unreadable_though_its_header_is_good(scans: Catalog, pool, put_objects):
+    png = file_of(Image.effect_noise((300, 300), 90), "PNG")
+    put_objects("half.png", body=png[: len(png) // 2])
+    refresh_index(scans, "scans")
+    run(scans, Work("scans", "header"), pool=pool)
+    before = {f.reason: f.images for f in unreadable(scans, list_sources(scans))}
+
+    run(scans, Work("scans", "thumbnail"), pool=pool)
+
+    after = {f.reason: f.images for f in unreadable(scans, list_sources(scans))}
+    assert before == {"not_an_image": 2, "empty": 1}
+    assert after == before | {"truncated": 1}
 
 
 def test_an_image_that_was_mended_is_unreadable_no_more(scans: Catalog, pool, put_objects):
