@@ -9,7 +9,15 @@ from pathlib import Path
 from benchmarks.fakes3 import Unavailable
 from benchmarks.reporting import machine
 
-NAMES = ("refresh_million", "merge_or_replace", "sensor_tick", "many_writers", "thumbnails")
+NAMES = (
+    "refresh_million",
+    "merge_or_replace",
+    "sensor_tick",
+    "many_writers",
+    "thumbnails",
+    "corpus_images",
+    "images_million",
+)
 _RESULTS = Path(__file__).parent / "results"
 
 

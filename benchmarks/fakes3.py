@@ -109,11 +109,21 @@ class FakeS3:
         self._folder.cleanup()
 
 
+def shared_path(name: str) -> Path:
+    """Where something of the shared folder lies.
+
+    Raises:
+        Unavailable: It is absent.
+    """
+    folder = os.environ.get("S3PIPELINES_SHARED") or "../shared"
+    path = (_ROOT / folder / name).resolve()
+    if not path.exists():
+        raise Unavailable(f"{path} is absent (S3PIPELINES_SHARED names the folder to look in).")
+    return path
+
+
 def _source() -> Path:
-    shared = os.environ.get("S3PIPELINES_SHARED") or "../shared"
-    source = (_ROOT / shared / "tools/fakes3/fakes3.c").resolve()
-    if not source.is_file():
-        raise Unavailable(f"{source} is absent (S3PIPELINES_SHARED names the folder to look in).")
+    source = shared_path("tools/fakes3/fakes3.c")
     if sys.platform != "linux":
         raise Unavailable("fakes3 runs on Linux only.")
     if shutil.which("cc") is None:
