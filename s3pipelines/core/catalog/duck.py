@@ -1,5 +1,6 @@
 """A DuckDB connection that can read the catalog's Delta tables, local or on S3."""
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -16,6 +17,7 @@ from s3pipelines.core.catalog.schemas import TIMESTAMP, TableSchema
 from s3pipelines.core.storage.locations import S3Location
 from s3pipelines.core.storage.options import duckdb_secret
 
+_MB_PER_THREAD = 64
 _TYPES = {
     pa.string(): "VARCHAR",
     pa.int64(): "BIGINT",
@@ -42,6 +44,7 @@ def connect(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
         config={
             "memory_limit": f"{catalog.memory_limit_mb}MB",
             "temp_directory": str(spill),
+            "threads": _threads(catalog.memory_limit_mb),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "python_enable_replacements": False,
@@ -58,6 +61,11 @@ def connect(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
     finally:
         connection.close()
         shutil.rmtree(spill, ignore_errors=True)
+
+
+def _threads(memory_limit_mb: int) -> int:
+    """No more than the memory can feed: each thread holds buffers of its own that do not spill."""
+    return max(1, min(os.cpu_count() or 1, memory_limit_mb // _MB_PER_THREAD))
 
 
 def _load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
