@@ -104,7 +104,7 @@ def list_command(context: CliContext, offset: int, num_items: int, as_json: bool
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def delete(context: CliContext, source_id: str, yes: bool) -> None:
-    """Forget a source and its rows. Its objects on S3 are never touched."""
+    """Forget a source, its rows and its thumbnails. Its objects on S3 are never touched."""
     from s3pipelines.cli.reporting import report_deleted
     from s3pipelines.core.sources.registry import delete_source, get_source
 
@@ -112,7 +112,7 @@ def delete(context: CliContext, source_id: str, yes: bool) -> None:
     source = get_source(context.catalog, source_id, leaving=True)
     if not yes:
         click.confirm(
-            f"Forget {source.id!r} ({source.location.uri}) and its index? "
+            f"Forget {source.id!r} ({source.location.uri}) with its index and its thumbnails? "
             "The objects on S3 stay as they are.",
             abort=True,
         )

@@ -16,11 +16,13 @@ from typing import Any
 from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.tables import ensure_table
+from s3pipelines.core.errors import NotFound
 from s3pipelines.core.imaging.missing import Item, Work, count_missing, missing
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.report import Report
 from s3pipelines.core.imaging.steps import ByteBudget, Done, Steps, TargetFailed
 from s3pipelines.core.sources.registry import get_source
+from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.outputs import open_outputs
 from s3pipelines.core.storage.ranged_reads import ObjectReader
 
@@ -65,14 +67,15 @@ def run(
         with DecodePool() as own:
             return run(catalog, work, pool=own, budget_s=budget_s, progress=progress)
     ensure_table(catalog, work.table)
-    steps = _steps(catalog, work, pool)
+    source = get_source(catalog, work.source_id)
+    steps = _steps(catalog, work, source, pool)
     report, since = Report(), datetime.now(UTC)
     started = time.monotonic()
     deadline = started + (budget_s or math.inf)
     while (limit := _next_slice(work, report)) and time.monotonic() < deadline:
         before = report.objects
         until = min(time.monotonic() + _SLICE_S, deadline)
-        with _committed(catalog, work) as rows:
+        with _committed(catalog, work, source) as rows:
             items = missing(catalog, work, steps.reader_version, since=since, limit=limit)
             with closing(items), closing(_side_by_side(steps, items, until)) as finished:
                 for done in finished:
@@ -93,17 +96,25 @@ def _next_slice(work: Work, report: Report) -> int:
 
 
 @contextmanager
-def _committed(catalog: Catalog, work: Work) -> Iterator[list[dict[str, Any]]]:
-    """Rows that are in the table in one commit at the end, also if that is an error."""
+def _committed(catalog: Catalog, work: Work, source: Source) -> Iterator[list[dict[str, Any]]]:
+    """Rows that are in the table in one commit at the end, also if that is an error.
+
+    Raises:
+        NotFound: The source was deleted meanwhile, and all that was made of it; a row would say
+            of a thumbnail that it is there.
+    """
     rows: list[dict[str, Any]] = []
     try:
         yield rows
     finally:
+        if get_source(catalog, source.id).generation != source.generation:
+            raise NotFound(
+                f"The source {source.id!r} was registered anew meanwhile.", hint="Start again."
+            )
         append_rows(catalog, work.table, work.source_id, rows)
 
 
-def _steps(catalog: Catalog, work: Work, pool: DecodePool) -> Steps:
-    source = get_source(catalog, work.source_id)
+def _steps(catalog: Catalog, work: Work, source: Source, pool: DecodePool) -> Steps:
     access = source.access(catalog.access)
     location = catalog.derivatives_location(work.source_id)
     return Steps(

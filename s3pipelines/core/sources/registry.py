@@ -30,6 +30,7 @@ from s3pipelines.core.sources.source import SOURCE_ID, HistoryEntry, Source, Sou
 from s3pipelines.core.storage.leases import hold
 from s3pipelines.core.storage.listing import list_pages
 from s3pipelines.core.storage.locations import parse_s3_location
+from s3pipelines.core.storage.outputs import remove_outputs
 
 _READS_IN_FLIGHT = 16
 SOURCES_COLUMNS = pa.schema(
@@ -262,6 +263,9 @@ def _finish_deletion(catalog: Catalog, source_id: str) -> None:
         for schema in TABLES:
             lease.confirm()
             forget_source(catalog, schema, source_id)
+        lease.confirm()
+        # Pictures of objects that somebody may have given up for good reasons.
+        remove_outputs(catalog.derivatives_location(source_id), catalog.access, "thumbnails/")
         documents.remove(refresh_document(source_id))
         write_entry(documents, source_id, None, entry.tag)
 

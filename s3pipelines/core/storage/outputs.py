@@ -4,9 +4,12 @@ A document needs locks or conditional writes, as two may change it at a time. A 
 whoever writes to its name writes the same bytes.
 """
 
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from s3pipelines.core.errors import StorageError
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import botocore_session, client_of
 from s3pipelines.core.storage.documents import checked_name, folder_errors, write_whole
@@ -46,6 +49,40 @@ def open_outputs(location: Location, access: Access, *, connections: int = 32) -
     if isinstance(location, FolderLocation):
         return FolderOutputs(location.path)
     return S3Outputs(location, access, connections)
+
+
+def remove_outputs(location: Location, access: Access, folder: str) -> None:
+    """Remove all files below `folder` of the place for derivatives; harmless where there are none.
+
+    Raises:
+        StorageError: Some could not be removed; the others are gone.
+    """
+    if isinstance(location, S3Location):
+        _remove_objects(S3Location(location.bucket, f"{location.prefix}{folder}"), access)
+        return
+    with folder_errors(location.path), suppress(FileNotFoundError):
+        shutil.rmtree(location.path / checked_name(folder))
+
+
+def _remove_objects(location: S3Location, access: Access) -> None:
+    client = client_of(botocore_session(access), access)
+    with s3_errors(location.bucket):
+        pages = client.get_paginator("list_objects_v2").paginate(
+            Bucket=location.bucket, Prefix=location.prefix
+        )
+        for page in pages:
+            keys = [{"Key": entry["Key"]} for entry in page.get("Contents", [])]
+            if not keys:
+                continue
+            answer = client.delete_objects(
+                Bucket=location.bucket, Delete={"Objects": keys, "Quiet": True}
+            )
+            if errors := answer.get("Errors"):
+                raise StorageError(
+                    f"{len(errors)} objects below {location.uri} cannot be removed "
+                    f"({errors[0].get('Code')}: {errors[0].get('Message')}).",
+                    hint="See the permissions of the place for derivatives, and repeat.",
+                )
 
 
 class S3Outputs:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -63,6 +62,7 @@ def outcomes(catalog: Catalog) -> Counter[str | None]:
 def test_workers_killed_at_random_cost_an_outcome_each_and_nothing_else(
     source: Catalog, make_pool: MakePool
 ):
+    others = _workers()
     pool = make_pool()
     ended = threading.Event()
 
@@ -85,7 +85,7 @@ def test_workers_killed_at_random_cost_an_outcome_each_and_nothing_else(
     assert run(source, WORK, pool=pool).failures == 0  # The kills are over.
     assert outcomes(source) == {None: IMAGES}
     pool.close()
-    assert _workers_of(os.getpid()) == []
+    assert _workers() == others
 
 
 def test_whole_runs_killed_at_random_lose_nothing_and_leave_no_process_or_file(
@@ -123,11 +123,14 @@ def _runs(process: subprocess.Popen[bytes]) -> bool:
     return process.poll() is None
 
 
-def _workers_of(pid: int) -> list[int]:
-    time.sleep(0.2)
-    children = psutil.Process(pid).children(recursive=True)
-    return [
-        child.pid
-        for child in children
-        if "s3pipelines.core.imaging.worker" in " ".join(child.cmdline())
-    ]
+def _workers() -> set[int]:
+    """The decode workers of this process, whose other tests may have some, too."""
+    children = psutil.Process().children(recursive=True)
+    return {child.pid for child in children if _is_worker(child)}
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "s3pipelines.core.imaging.worker" in process.cmdline()
+    except psutil.Error:
+        return False

@@ -16,16 +16,17 @@ from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES
 from s3pipelines.core.catalog.tables import ensure_table
-from s3pipelines.core.errors import AccessDenied, NoSuchBucket
+from s3pipelines.core.errors import AccessDenied, NoSuchBucket, NotFound
 from s3pipelines.core.imaging import steps, work
 from s3pipelines.core.imaging.limits import Limits
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams, thumbnail_name
 from s3pipelines.core.imaging.work import Report, Work, count_missing, missing, run
 from s3pipelines.core.index.refresh import refresh_index
-from s3pipelines.core.sources.registry import create_source
+from s3pipelines.core.sources.registry import create_source, delete_source
 from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage.access import Access
+from s3pipelines.core.storage.documents import open_documents
 from s3pipelines.core.storage.locations import FolderLocation, S3Location
 from s3pipelines.core.storage.ranged_reads import Archived, ObjectReader
 from tests.core.imaging.conftest import MakePool
@@ -433,3 +434,41 @@ def test_several_writers_may_append_at_once(local_catalog: Catalog, moto):
         list(threads.map(write, range(12)))
 
     assert len(rows_of(local_catalog, "images")) == 12
+
+
+def test_a_source_that_is_deleted_leaves_no_thumbnails_and_no_rows(
+    catalog: Catalog, bucket, put_objects, pool, s3
+):
+    put_objects("one.jpg", "two.jpg", body=JPEG)
+    indexed(catalog, bucket)
+    create_source(catalog, "other", f"s3://{bucket}")
+    refresh_index(catalog, "other")
+    for source_id in ("all", "other"):
+        run(catalog, replace(THUMBNAILS, source_id=source_id), pool=pool)
+
+    delete_source(catalog, "all")
+
+    assert [row["source"] for row in rows_of(catalog, "derivatives")] == ["other", "other"]
+    place = open_documents(catalog.derivatives_location("all"), catalog.access)
+    assert place.names("thumbnails/") == []
+    others = open_documents(catalog.derivatives_location("other"), catalog.access)
+    assert len(others.names("thumbnails/")) == 2
+
+
+@pytest.mark.parametrize("registered_anew", [False, True])
+def test_a_run_whose_source_is_deleted_meanwhile_ends_without_rows(
+    local_catalog: Catalog, bucket, put_objects, pool, registered_anew
+):
+    put_objects(*(f"{number}.jpg" for number in range(20)), body=JPEG)
+    indexed(local_catalog, bucket)
+
+    def delete(report: Report) -> None:
+        if report.objects == 3:
+            delete_source(local_catalog, "all")
+            if registered_anew:
+                indexed(local_catalog, bucket)
+
+    with pytest.raises(NotFound):
+        run(local_catalog, THUMBNAILS, pool=pool, progress=delete)
+
+    assert rows_of(local_catalog, "derivatives") == []
