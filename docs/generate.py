@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from s3pipelines.cli import cli
 from s3pipelines.core.catalog.schemas import TABLES, TableSchema
+from s3pipelines.core.catalog.views import latest_only
 from s3pipelines.settings import Settings
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -84,7 +85,14 @@ def _help(command: click.Command, path: str) -> str:
 def _table(schema: TableSchema) -> str:
     identity = ", ".join(f"`{name}`" for name in schema.identity)
     rows = [f"## `{schema.name}`\n", schema.description]
-    rows += [f"Schema version {schema.version}; a row is identified by {identity}.\n"]
+    rows += [f"Schema version {schema.version}; a row is identified by {identity}."]
+    if schema.latest_by is not None:
+        latest = f"the one with the latest `{schema.latest_by}`"
+        rows.append(
+            f"The table is only appended to: of several rows of one identity {latest} holds, "
+            f"and the view shows only that. In other readers: `{latest_only(schema)}`."
+        )
+    rows += [""]
     rows += ["| column | type | null | meaning |", "|---|---|---|---|"]
     for column in schema.columns:
         null = "yes" if column.nullable else ""

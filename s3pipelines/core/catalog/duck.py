@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import TIMESTAMP, TableSchema
+from s3pipelines.core.sql.failures import statement_error
 from s3pipelines.core.storage.locations import S3Location
 from s3pipelines.core.storage.options import duckdb_secret
 
@@ -35,7 +36,8 @@ def connect(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
     catalog's memory limit spills into a temporary folder that is removed at the end.
 
     Raises:
-        StorageError: The catalog's credentials cannot be had.
+        InvalidInput: A statement of the block needs more memory than it may, or is wrong.
+        StorageError: The catalog's credentials cannot be had, or its tables not be read.
     """
     # DuckDB makes it when it first spills and removes it at the end, so that a process that is
     # killed leaves nothing unless it was spilling.
@@ -58,6 +60,8 @@ def connect(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
             secret = duckdb_secret(catalog.access, location.bucket, location.uri)
             connection.execute(secret)
         yield connection
+    except duckdb.Error as error:
+        raise statement_error(error, catalog.memory_limit_mb) from error
     finally:
         connection.close()
         shutil.rmtree(spill, ignore_errors=True)

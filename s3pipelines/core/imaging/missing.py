@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import duckdb
+import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
@@ -26,6 +27,7 @@ from s3pipelines.core.imaging.extensions import NO_IMAGES
 from s3pipelines.core.imaging.outcomes import ATTEMPTS, MACHINE_REASONS, STORAGE_REASONS
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
 from s3pipelines.core.sources.registry import get_source
+from s3pipelines.core.sql.failures import RAISED_BY_DUCKDB, statement_error
 from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage.ranged_reads import ARCHIVED_CLASSES
 
@@ -118,9 +120,16 @@ def missing(
             query += f" LIMIT {int(limit)}"
         rows = f"SELECT key, etag, size_bytes, extension, storage_class FROM ({query})"
         with closing(connection.execute(rows).to_arrow_reader(_BATCH_ROWS)) as reader:
-            for batch in reader:
+            while (batch := _next(reader, catalog)) is not None:
                 for row in batch.to_pylist():
                     yield Item(**row)
+
+
+def _next(reader: pa.RecordBatchReader, catalog: Catalog) -> pa.RecordBatch | None:
+    try:
+        return next(reader, None)
+    except RAISED_BY_DUCKDB as error:  # Through Arrow: only the text of a DuckDB error is left.
+        raise statement_error(error, catalog.memory_limit_mb) from error
 
 
 def count_missing(
