@@ -1,4 +1,4 @@
-"""`kill -9` at random moments, of workers and of whole runs, over 1,000 images."""
+"""`kill -9` at random moments, of workers over 1,000 images, and of whole runs over 300."""
 
 import os
 import random
@@ -26,7 +26,6 @@ from tests.core.imaging.pictures import file_of, quadrants
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-IMAGES = 1000
 WORK = Work("all", "thumbnail")
 # Its own process, with a temporary folder of its own, as a step of a run is.
 RUN = """
@@ -40,10 +39,16 @@ work.run(Catalog(parse_location(sys.argv[1])), work.Work("all", "thumbnail"))
 
 
 @pytest.fixture
-def source(local_catalog: Catalog, bucket, s3) -> Catalog:
-    """A source of 1,000 images, indexed."""
+def images(request: pytest.FixtureRequest) -> int:
+    """How many images the source has."""
+    return request.param
+
+
+@pytest.fixture
+def source(local_catalog: Catalog, bucket, s3, images: int) -> Catalog:
+    """A source of so many images, indexed."""
     body = file_of(quadrants(600, 400), "JPEG")
-    keys = [f"{number:04}.jpg" for number in range(IMAGES)]
+    keys = [f"{number:04}.jpg" for number in range(images)]
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(lambda key: s3.put_object(Bucket=bucket, Key=key, Body=body), keys))
     create_source(local_catalog, "all", f"s3://{bucket}")
@@ -59,8 +64,9 @@ def outcomes(catalog: Catalog) -> Counter[str | None]:
     return Counter(row["error"] for row in rows)
 
 
+@pytest.mark.parametrize("images", [1000], indirect=True)
 def test_workers_killed_at_random_cost_an_outcome_each_and_nothing_else(
-    source: Catalog, make_pool: MakePool
+    source: Catalog, make_pool: MakePool, images: int
 ):
     others = _workers()
     pool = make_pool()
@@ -80,16 +86,17 @@ def test_workers_killed_at_random_cost_an_outcome_each_and_nothing_else(
         killer.join()
 
     found = outcomes(source)
-    assert report.objects == sum(found.values()) == IMAGES
+    assert report.objects == sum(found.values()) == images
     assert set(found) <= {None, "crashed"}
     assert run(source, WORK, pool=pool).failures == 0  # The kills are over.
-    assert outcomes(source) == {None: IMAGES}
+    assert outcomes(source) == {None: images}
     pool.close()
     assert _workers() == others
 
 
+@pytest.mark.parametrize("images", [300], indirect=True)
 def test_whole_runs_killed_at_random_lose_nothing_and_leave_no_process_or_file(
-    source: Catalog, tmp_path: Path, pool
+    source: Catalog, tmp_path: Path, pool, images: int
 ):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
@@ -101,7 +108,7 @@ def test_whole_runs_killed_at_random_lose_nothing_and_leave_no_process_or_file(
             env={**os.environ, "TMPDIR": str(temporary)},
         )
         with suppress(subprocess.TimeoutExpired):
-            process.wait(random.uniform(2, 4) if kills < 4 else 120)
+            process.wait(random.uniform(1, 3) if kills < 4 else 120)
         children = psutil.Process(process.pid).children(recursive=True) if _runs(process) else []
         process.kill()
         kills += process.wait() == -signal.SIGKILL
@@ -109,10 +116,10 @@ def test_whole_runs_killed_at_random_lose_nothing_and_leave_no_process_or_file(
         assert alive == []
 
     assert kills > 0
-    assert outcomes(source) == {None: IMAGES}
+    assert outcomes(source) == {None: images}
     derivatives = source.location.path / "derivatives" / "all"
     files = [path for path in derivatives.rglob("*") if path.is_file()]
-    assert len([path for path in files if path.suffix == ".webp"]) == IMAGES
+    assert len([path for path in files if path.suffix == ".webp"]) == images
     # What was being written when it was killed is named as such, and is no thumbnail.
     assert all(".unfinished-" in path.name for path in files if path.suffix != ".webp")
     # The locks of the budget that all processes of this machine share are not of one run.
