@@ -6,11 +6,12 @@ from botocore's standard chain.
 
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.preview.links import gallery_url
 from s3pipelines.core.storage.locations import parse_location
 
 
@@ -33,7 +34,8 @@ class Settings(BaseSettings):
     derivatives: str | None = Field(
         default=None,
         description="Where derivatives go, `s3://bucket/prefix`; `{source}` may stand in it. "
-        "By default `derivatives/{source}` in the catalog.",
+        "By default `derivatives/{source}` in the catalog. Move the files along when you change "
+        "it: they are not made again.",
     )
     trash: str | None = Field(
         default=None,
@@ -74,6 +76,16 @@ class Settings(BaseSettings):
         ge=0,
         description="Sources of up to so many objects are counted afresh by the asset check.",
     )
+
+    @field_validator("viewer_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        # Here, so that not each run finds out at its end.
+        try:
+            gallery_url(value, "source")
+        except InvalidInput as error:
+            raise ValueError(str(error)) from error
+        return value
 
 
 def catalog_of(settings: Settings) -> Catalog:

@@ -121,6 +121,19 @@ def test_a_value_that_cannot_be_is_one_clear_line(
     assert line.endswith("Correct it in the environment or in .env.")
 
 
+@pytest.mark.parametrize("text", ["localhost:3001", "https://me:secret@example.org", ""])
+def test_links_lead_to_an_address_without_a_secret(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("S3PIPELINES_VIEWER_URL", text)
+    if not text:
+        assert load_settings().viewer_url == DEFAULTS["viewer_url"]
+        return
+    with pytest.raises(InvalidInput, match="S3PIPELINES_VIEWER_URL") as caught:
+        load_settings()
+    assert "secret" not in str(caught.value)
+
+
 def test_the_wrong_text_itself_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("S3PIPELINES_MEMORY_LIMIT_MB", "perhaps-a-secret")
     with pytest.raises(InvalidInput) as caught:

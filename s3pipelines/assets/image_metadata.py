@@ -46,9 +46,13 @@ def thumbnails_metadata(
     catalog: Catalog, work: Work, pool: DecodePool, report: Report, *, viewer_url: str
 ) -> Mapping[str, MetadataValue]:
     """The metadata of one materialization of `thumbnails`, with its contact sheet."""
-    tiles = sample_tiles(catalog, pool, work.source_id, work.params)
+    sheet: dict[str, MetadataValue] = {}
+    # Dagster keeps some 440 kB per sheet for ever: none for a try of the sensor that made nothing.
+    if report.made or not work.patient:
+        tiles = sample_tiles(catalog, pool, work.source_id, work.params)
+        sheet = {"contact_sheet": MetadataValue.md(contact_sheet(pool, tiles))}
     return {
-        "contact_sheet": MetadataValue.md(contact_sheet(pool, tiles)),
+        **sheet,
         "gallery": MetadataValue.url(gallery_url(viewer_url, work.source_id)),
         **_numbers(catalog, work, pool, report),
         "bytes_written": MetadataValue.int(report.bytes_written),
@@ -59,7 +63,9 @@ def thumbnails_metadata(
 def _numbers(
     catalog: Catalog, work: Work, pool: DecodePool, report: Report
 ) -> dict[str, MetadataValue]:
-    left = 0 if report.complete else count_missing(catalog, work, pool.reader_version)
+    # Of the whole source, whatever this run was to do: it is plotted for its partition.
+    all_of_it = Work(work.source_id, work.kind, work.params, patient=True)
+    left = count_missing(catalog, all_of_it, pool.reader_version)
     table: CatalogTable = work.table
     failures = [
         {"reason": example.reason, "key": printable(example.key), "detail": example.detail}

@@ -76,8 +76,8 @@ def _derive(
         total = count_missing(context.catalog, work, pool.reader_version)
         with progress_bar(f"{kind}s", total) as advance:
             report = run(context.catalog, work, pool=pool, progress=lambda r: advance(r.objects))
+        _print(source_id, report, as_json)
         report_derived(context, work, pool, report)
-    _print(source_id, report, as_json)
     return SOME_FAILED if report.failures or unknown else 0
 
 

@@ -32,13 +32,16 @@ def report_derived(context: CliContext, work: "Work", pool: "DecodePool", report
     """Add a materialization of `image_headers` or `thumbnails` that no run made."""
     from s3pipelines.assets.image_metadata import headers_metadata, thumbnails_metadata
 
-    if work.kind == "header":
-        metadata = headers_metadata(context.catalog, work, pool, report)
-        _report_materialization("image_headers", work.source_id, metadata)
-    else:
-        viewer_url = context.settings.viewer_url
-        metadata = thumbnails_metadata(context.catalog, work, pool, report, viewer_url=viewer_url)
-        _report_materialization("thumbnails", work.source_id, metadata)
+    with _warned():
+        if work.kind == "header":
+            metadata = headers_metadata(context.catalog, work, pool, report)
+            _report_materialization("image_headers", work.source_id, metadata)
+        else:
+            viewer_url = context.settings.viewer_url
+            metadata = thumbnails_metadata(
+                context.catalog, work, pool, report, viewer_url=viewer_url
+            )
+            _report_materialization("thumbnails", work.source_id, metadata)
 
 
 def report_created(source_id: str) -> None:

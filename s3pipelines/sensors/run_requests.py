@@ -34,12 +34,13 @@ def reason_to_wait(
     instance: DagsterInstance, what: Materializing, source_id: str, now: datetime
 ) -> str | None:
     """Why this should not be requested for this source now, or None."""
-    found = instance.get_run_records(
-        RunsFilter(tags={PARTITION_NAME_TAG: source_id}), limit=_REMEMBERED
-    )
-    records = [record for record in found if what.is_done_by(record.dagster_run)]
-    if any(record.dagster_run.status in NOT_FINISHED_STATUSES for record in records):
+    of_source = {PARTITION_NAME_TAG: source_id}
+    # Asked apart, however many runs came after it: it may have been queued for hours.
+    under_way = instance.get_runs(RunsFilter(tags=of_source, statuses=NOT_FINISHED_STATUSES))
+    if any(what.is_done_by(run) for run in under_way):
         return "a run is queued or running"
+    found = instance.get_run_records(RunsFilter(tags=of_source), limit=_REMEMBERED)
+    records = [record for record in found if what.is_done_by(record.dagster_run)]
     failures, last_end = _failures_in_a_row(records)
     if failures == 0 or last_end is None:
         return None

@@ -92,6 +92,18 @@ def test_there_is_at_most_one_run_for_an_asset_and_source(maps: DagsterWorld, st
     assert requested(tick(maps)) == [("read_image_headers", "maps")]
 
 
+def test_a_run_that_has_waited_long_is_not_forgotten(maps: DagsterWorld):
+    tick(maps)
+    job = maps.repository.get_job("make_thumbnails")
+    of_maps = {"dagster/partition": "maps"}
+    maps.instance.create_run_for_job(job, status=DagsterRunStatus.STARTED, tags=of_maps)
+    refresh = maps.repository.get_job("refresh_index")
+    for _ in range(45):
+        maps.instance.create_run_for_job(refresh, status=DagsterRunStatus.SUCCESS, tags=of_maps)
+
+    assert requested(tick(maps)) == [("read_image_headers", "maps")]
+
+
 def test_a_refresh_of_the_index_does_not_wait_for_thumbnails(maps: DagsterWorld, put_objects):
     tick(maps)
     job = maps.repository.get_job("make_thumbnails")

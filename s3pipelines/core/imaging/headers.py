@@ -14,6 +14,7 @@ FIRST_BYTES = 64 * 1024
 # Beyond the first request, small files come whole: another request takes longer than the bytes.
 _WHOLE_BYTES = 1024 * 1024
 _ROUNDS = 24
+_LARGEST = 2**31 - 1
 
 
 def read_header(pool: DecodePool, source: ByteSource, extension: str) -> Header:
@@ -90,6 +91,10 @@ class _Parts:
 def _header(answer: Frame) -> Header:
     raise_failure(answer)
     found = answer.header["header"]
+    for name in ("width_px", "height_px", "bands", "bit_depth", "pages"):
+        # Beyond, no library goes, and the numbers of a hostile file no longer fit into a column.
+        if not 0 <= found[name] <= _LARGEST:
+            raise Refused("corrupt", f"Its header says {name} = {found[name]:,}.")
     return Header(**{field.name: found[field.name] for field in fields(Header)})
 
 

@@ -185,6 +185,7 @@ def _tried(work: Work, reader_version: str) -> str:
     return f"""
         SELECT key, etag, arg_max({_ways(work, version)}, {made_at}) AS ways,
             max({made_at}) AS tried_at,
+            count(*) FILTER (reader_version = {version}) AS tries_by_these,
             count(*) FILTER (
                 error IN ({_listed(MACHINE_REASONS)}) AND reader_version = {version}
             ) AS machine_failures,
@@ -218,7 +219,8 @@ def _worth_another_try(work: Work) -> str:
     conditions = {
         _STORAGE: rested,
         _MACHINE: f"machine_failures < {ATTEMPTS}",
-        _OTHER_READER: "true",
+        # Never by these: two machines with different libraries would try it in turns for ever.
+        _OTHER_READER: "tries_by_these = 0",
         _ARCHIVED: no_archive,
         _AGAIN: "true",
     }
@@ -232,8 +234,12 @@ def _known_to_be_none(work: Work) -> str:
     if work.kind == "header" or "not_an_image" in work.again:
         return ""
     return """AND NOT EXISTS (
-        SELECT 1 FROM images_attempts AS images
-        WHERE images.key = wanted.key AND images.etag = wanted.etag AND error = 'not_an_image'
+        SELECT 1 FROM images_attempts AS tries
+        WHERE tries.key = wanted.key AND tries.etag = wanted.etag AND error = 'not_an_image'
+        AND NOT EXISTS (
+            SELECT 1 FROM images_attempts AS good
+            WHERE good.key = tries.key AND good.etag = tries.etag AND good.error IS NULL
+        )
     )"""
 
 

@@ -12,10 +12,12 @@ from typing import Any
 
 from s3pipelines.core.errors import (
     AccessDenied,
+    BadCredentials,
     Gone,
+    NoSuchBucket,
     PreconditionFailed,
-    Throttled,
-    Unreachable,
+    StorageError,
+    WrongRegion,
 )
 from s3pipelines.core.imaging.extensions import READABLE
 from s3pipelines.core.imaging.formats import NOT_IMAGES, WHAT_WOULD, sniff
@@ -221,15 +223,21 @@ def _object_failures(item: Item) -> Iterator[None]:
         raise Refused("changed", error.message) from error
     except AccessDenied as error:
         raise Refused("access_denied", error.message) from error
-    except (Throttled, Unreachable) as error:
+    except (NoSuchBucket, BadCredentials, WrongRegion):
+        raise
+    except StorageError as error:
+        # Also what S3 says with a code of its own: a key of KMS that is gone, SSE-C. One such
+        # object must not stop the others.
         raise Refused("unreachable", error.message) from error
+    except OSError as error:  # No room for its temporary file.
+        raise Refused("unreachable", f"It cannot be fetched to this machine: {error}.") from error
 
 
 @contextmanager
 def _target_failures() -> Iterator[None]:
     try:
         yield
-    except (AccessDenied, Gone, PreconditionFailed, Throttled, Unreachable) as error:
+    except StorageError as error:
         raise TargetFailed from error
 
 

@@ -26,7 +26,7 @@ def by_format(catalog: Catalog, source_id: str) -> list[FormatGroup]:
         rows = connection.execute(
             """
             SELECT format, count(*) AS images, max(width_px), max(height_px),
-                round(sum(width_px * height_px) / 1e6, 1)::DOUBLE
+                round(sum(width_px::DOUBLE * height_px) / 1e6, 1)
             FROM objects JOIN images USING (source, key, etag)
             WHERE error IS NULL GROUP BY format ORDER BY images DESC, format
             """

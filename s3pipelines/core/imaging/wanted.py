@@ -110,20 +110,24 @@ def search(
     Raises:
         StorageError: The catalog cannot be read.
     """
-    deadline = time.monotonic() + budget_s
     wishing = {s.id: s for s in sources if set(s.derive) & set(KINDS)}
     known = answers.trusted_at(datetime.now(UTC))
     tables = _Tables(catalog, reader_version)
+    # From here on, and for one source whatever the time, so that a slow catalog gets on as well.
+    deadline = time.monotonic() + budget_s
+    looked = False
     nothing: dict[str, str] = {}
     found = Search((), (), known, quiet=True)
     next_source = ""
     for source_id in in_turn(wishing, known.next_source):
         source = wishing[source_id]
         kinds: list[Kind] = [KINDS[wish] for wish in KINDS if wish in source.derive]
+        if looked and not next_source and time.monotonic() > deadline:
+            next_source = source_id
+        looked = True
         for kind in kinds:
             name = f"{source_id}/{kind}"
-            if next_source or time.monotonic() > deadline:
-                next_source = next_source or source_id
+            if next_source:
                 found = replace(found, quiet=False)
                 nothing |= {name: known.nothing[name]} if name in known.nothing else {}
             elif is_busy(source_id, kind):

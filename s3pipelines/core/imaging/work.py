@@ -16,14 +16,14 @@ from typing import Any
 from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.tables import ensure_table
-from s3pipelines.core.errors import NotFound
+from s3pipelines.core.errors import AccessDenied, NotFound, StorageError, Unreachable
 from s3pipelines.core.imaging.missing import Item, Work, count_missing, missing
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.report import Report
 from s3pipelines.core.imaging.steps import ByteBudget, Done, Steps, TargetFailed
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sources.source import Source
-from s3pipelines.core.storage.outputs import open_outputs
+from s3pipelines.core.storage.outputs import open_outputs, remove_outputs
 from s3pipelines.core.storage.ranged_reads import ObjectReader
 
 __all__ = ["Item", "Report", "Work", "count_missing", "missing", "run"]
@@ -35,6 +35,8 @@ _IN_FLIGHT_BYTES = 256 * 1024 * 1024
 # objects. A killed run makes again what it had not committed, and arrivals wait so long at most.
 _SLICE_OBJECTS = 5000
 _SLICE_S = 20
+# More than a few odd objects, fewer than a slice.
+_UNANSWERED = 64
 
 
 def run(
@@ -83,11 +85,32 @@ def run(
                     report.count(done)
                     report.duration_s = time.monotonic() - started
                     progress(report)
+                    _require_some_answer(report)
         report.complete = report.objects == before
         if report.complete:
             break
     report.duration_s = time.monotonic() - started
     return report
+
+
+def _require_some_answer(report: Report) -> None:
+    """End a run that gets nothing from the storage, before that is written onto every object.
+
+    The rows of those that were tried stay, so that the next run tries others: it may be only these
+    that nobody may read.
+    """
+    if report.objects != _UNANSWERED or report.failures != _UNANSWERED:
+        return
+    refused: dict[str, type[StorageError]] = {
+        "access_denied": AccessDenied,
+        "unreachable": Unreachable,
+    }
+    if set(report.failed) <= set(refused):
+        first = report.examples[0]
+        raise refused[first.reason](
+            f"None of the first {_UNANSWERED} objects could be read ({first.detail}).",
+            hint="Check that the source can be reached, and that its objects may be read.",
+        )
 
 
 def _next_slice(work: Work, report: Report) -> int:
@@ -107,7 +130,13 @@ def _committed(catalog: Catalog, work: Work, source: Source) -> Iterator[list[di
     try:
         yield rows
     finally:
-        if get_source(catalog, source.id).generation != source.generation:
+        try:
+            present = get_source(catalog, source.id)
+        except NotFound:
+            # Its thumbnails were removed, and some were written since.
+            remove_outputs(catalog.derivatives_location(source.id), catalog.access, "thumbnails/")
+            raise
+        if present.generation != source.generation:
             raise NotFound(
                 f"The source {source.id!r} was registered anew meanwhile.", hint="Start again."
             )

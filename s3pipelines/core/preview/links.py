@@ -9,7 +9,7 @@ def gallery_url(viewer_url: str, source_id: str) -> str:
     """The page of a source, `{viewer_url}/sources/{id}`.
 
     Args:
-        viewer_url: Address of the viewer, `http://127.0.0.1:PORT`, perhaps with a path.
+        viewer_url: Address of the viewer, `http://127.0.0.1:PORT`.
         source_id: A source.
 
     Raises:

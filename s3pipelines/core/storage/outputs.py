@@ -5,7 +5,6 @@ whoever writes to its name writes the same bytes.
 """
 
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +15,8 @@ from s3pipelines.core.storage.documents import checked_name, folder_errors, writ
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.locations import FolderLocation, Location, S3Location
 from s3pipelines.core.storage.quick import QuickObjects
+
+_REMOVALS = 5
 
 
 class Outputs(Protocol):
@@ -60,8 +61,14 @@ def remove_outputs(location: Location, access: Access, folder: str) -> None:
     if isinstance(location, S3Location):
         _remove_objects(S3Location(location.bucket, f"{location.prefix}{folder}"), access)
         return
-    with folder_errors(location.path), suppress(FileNotFoundError):
-        shutil.rmtree(location.path / checked_name(folder))
+    with folder_errors(location.path):
+        path = location.path / checked_name(folder)
+        # Somebody who has not heard yet may still write there.
+        for _ in range(_REMOVALS):
+            shutil.rmtree(path, ignore_errors=True)
+            if not path.exists():
+                return
+        shutil.rmtree(path)
 
 
 def _remove_objects(location: S3Location, access: Access) -> None:

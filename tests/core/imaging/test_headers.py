@@ -1,6 +1,7 @@
 """Reading headers from as few bytes as will do, and the EXIF data in them."""
 
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,18 @@ def test_a_sparse_file_says_what_is_missing():
     with pytest.raises(NeedBytes) as need:
         file.read_at(4, 3)
     assert (need.value.offset, need.value.length) == (5, 2)
+
+
+@pytest.mark.parametrize("width_px", [2**63 + 5, 2**32 - 1])
+def test_a_size_that_no_image_has_is_refused_before_it_becomes_a_row(pool: DecodePool, width_px):
+    def tag(number: int, value: int) -> bytes:
+        return struct.pack("<HHQQ", number, 16, 1, value)
+
+    tags = [tag(256, width_px), tag(257, 9), tag(258, 8), tag(259, 1), tag(262, 1), tag(277, 1)]
+    head = struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, len(tags))
+    file = head + b"".join(tags) + bytes(72)
+
+    with pytest.raises(Refused) as refused:
+        read_header(pool, BytesSource(file), "tif")
+
+    assert refused.value.failure.reason in ("corrupt", "unsupported", "too_large")

@@ -100,10 +100,11 @@ def test_old_answers_are_asked_again_since_some_failures_are_tried_after_a_while
 def test_a_tick_without_time_left_goes_on_where_it_stopped(two_sources: Catalog, pool):
     shown = looked(two_sources, pool, budget_s=-1)
 
-    assert found(shown) == []
+    # One source in any case, so that a slow catalog gets on as well.
+    assert {source for source, _, _ in found(shown)} == {"maps"}
     assert not shown.quiet
-    assert shown.answers.next_source == "maps"
-    assert found(looked(two_sources, pool, Answers(next_source="scans")))[0][0] == "scans"
+    assert shown.answers.next_source == "scans"
+    assert found(looked(two_sources, pool, shown.answers))[0][0] == "scans"
 
 
 def test_a_source_that_cannot_be_looked_at_is_said_and_stops_no_other(

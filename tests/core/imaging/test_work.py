@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES
 from s3pipelines.core.catalog.tables import ensure_table
-from s3pipelines.core.errors import AccessDenied, NoSuchBucket, NotFound
+from s3pipelines.core.errors import AccessDenied, NoSuchBucket, NotFound, StorageError, Unreachable
 from s3pipelines.core.imaging import steps, work
 from s3pipelines.core.imaging.limits import Limits
 from s3pipelines.core.imaging.pool import DecodePool
@@ -472,3 +472,77 @@ def test_a_run_whose_source_is_deleted_meanwhile_ends_without_rows(
         run(local_catalog, THUMBNAILS, pool=pool, progress=delete)
 
     assert rows_of(local_catalog, "derivatives") == []
+    if not registered_anew:
+        place = open_documents(local_catalog.derivatives_location("all"), local_catalog.access)
+        assert place.names("thumbnails/") == []
+
+
+def test_one_object_that_s3_refuses_in_its_own_words_does_not_stop_the_others(
+    local_catalog: Catalog, bucket, put_objects, pool, monkeypatch
+):
+    put_objects(*(f"{number}.jpg" for number in range(9)), body=JPEG)
+    indexed(local_catalog, bucket)
+    read = ObjectReader.read
+
+    def refused(self: ObjectReader, key: str, *arguments: Any) -> bytes:
+        if key == "4.jpg":
+            raise StorageError("GetObject failed: KMS.DisabledException.", hint="See there.")
+        if key == "5.jpg":
+            raise OSError(28, "No space left on device")
+        return read(self, key, *arguments)
+
+    monkeypatch.setattr(ObjectReader, "read", refused)
+
+    report = run(local_catalog, THUMBNAILS, pool=pool)
+
+    assert (report.made, dict(report.failed)) == (7, {"unreachable": 2})
+
+
+def test_machines_with_different_libraries_do_not_try_a_failure_in_turns(
+    local_catalog: Catalog, bucket, put_objects, pool
+):
+    put_objects("bad.jpg", body=JPEG[:300])
+    indexed(local_catalog, bucket)
+    run(local_catalog, HEADERS, pool=pool)
+    run(local_catalog, THUMBNAILS, pool=pool)
+    assert keys_missing(local_catalog, THUMBNAILS, "other") == ["bad.jpg"]
+    row = rows_of(local_catalog, "derivatives")[0]
+    later = row | {"reader_version": "other", "made_at": datetime.now(UTC)}
+    append_rows(local_catalog, DERIVATIVES, "all", [later])
+
+    assert keys_missing(local_catalog, THUMBNAILS, "other") == []
+    assert keys_missing(local_catalog, THUMBNAILS, pool.reader_version) == []
+
+
+def test_what_was_no_image_once_and_is_one_now_gets_its_thumbnail(
+    local_catalog: Catalog, bucket, put_objects, pool
+):
+    put_objects("odd", body=JPEG)
+    indexed(local_catalog, bucket)
+    run(local_catalog, HEADERS, pool=pool)
+    row = rows_of(local_catalog, "images")[0]
+    earlier = row | {"error": "not_an_image", "read_at": row["read_at"] - timedelta(days=1)}
+    append_rows(local_catalog, IMAGES, "all", [earlier])
+
+    assert keys_missing(local_catalog, THUMBNAILS, pool.reader_version) == ["odd"]
+
+
+def test_an_outage_ends_the_run_before_it_is_written_onto_every_object(
+    local_catalog: Catalog, bucket, put_objects, pool, monkeypatch
+):
+    put_objects(*(f"{number:03}.jpg" for number in range(200)), body=JPEG)
+    indexed(local_catalog, bucket)
+
+    def away(self: ObjectReader, key: str, *arguments: Any) -> bytes:
+        raise Unreachable("The endpoint does not answer.", hint="Check it.")
+
+    monkeypatch.setattr(ObjectReader, "read", away)
+    patient = replace(THUMBNAILS, patient=True)
+
+    with pytest.raises(Unreachable, match="None of the first 64 objects could be read"):
+        run(local_catalog, patient, pool=pool)
+
+    tried = {row["key"] for row in rows_of(local_catalog, "derivatives")}
+    assert 64 <= len(tried) <= 130
+    # The next run tries others.
+    assert tried.isdisjoint(keys_missing(local_catalog, patient, pool.reader_version))
