@@ -100,8 +100,8 @@ class Page:
 class Gallery:
     """Gives pages of the sources of one catalog; may be shared by threads.
 
-    It keeps one DuckDB with its extensions loaded, as loading them takes longer (130 ms on a quiet
-    machine, 700 ms on a busy one) than finding a page. Use it in a `with` block, or close it.
+    It keeps one DuckDB with its extensions loaded, as loading them takes 160 ms
+    on a quiet machine and 700 ms on a busy one. Use it in a `with` block, or close it.
     """
 
     catalog: Catalog
