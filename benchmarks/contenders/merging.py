@@ -12,8 +12,8 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
 from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.tables import ensure_table, open_table
-from s3pipelines.core.index.changes import Comparison, indexed_rows_query
 from s3pipelines.core.index.commit import Written, commit
+from s3pipelines.core.index.comparison import Comparison
 from s3pipelines.core.index.spool import Spool
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.locations import parse_location

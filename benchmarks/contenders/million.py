@@ -65,8 +65,8 @@ def fill_catalog(catalog: str, objects: str, layout: str) -> dict[str, Any]:
     for first in range(0, held.num_rows, _COMMIT_ROWS):
         rows = held.slice(first, _COMMIT_ROWS).to_pylist()
         at += timedelta(seconds=20)
-        append_rows(home, IMAGES, SOURCE, [_header(row, at) for row in rows])
-        append_rows(home, DERIVATIVES, SOURCE, [_thumbnail(row, at) for row in rows])
+        append_rows(home, IMAGES, [_header(row, at) for row in rows])
+        append_rows(home, DERIVATIVES, [_thumbnail(row, at) for row in rows])
         commits += 1
     return {"commits": commits, "fill_s": time.perf_counter() - started}
 

@@ -3,10 +3,9 @@
 import time
 from collections.abc import Callable
 
-from s3pipelines.core.catalog.duck import connect, sql_text
-from s3pipelines.core.catalog.schemas import OBJECTS
-from s3pipelines.core.catalog.tables import open_table
-from s3pipelines.core.errors import NotFound, S3PipelinesError
+from s3pipelines.core.catalog.duck import connect
+from s3pipelines.core.catalog.views import index_now
+from s3pipelines.core.errors import S3PipelinesError
 from s3pipelines.core.sources.registry import list_sources
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import s3_client
@@ -34,15 +33,10 @@ def on_s3(stage: Stage) -> State:
 
 
 def in_index(stage: Stage) -> State:
-    """ETag by source and key, by the table `objects`."""
+    """ETag by source and key, by the index."""
     catalog = stage.context.catalog
-    try:
-        open_table(catalog, OBJECTS)
-    except NotFound:
-        return {}
-    table = sql_text(catalog.table_uri(OBJECTS.name))
     with connect(catalog) as connection:
-        query = f"SELECT source, key, etag FROM delta_scan({table})"
+        query = f"SELECT source, key, etag FROM ({index_now(catalog)})"
         return {(source, key): etag for source, key, etag in connection.execute(query).fetchall()}
 
 

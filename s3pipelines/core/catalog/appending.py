@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-from deltalake import CommitProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from s3pipelines.core.catalog.catalog import Catalog
@@ -20,37 +20,63 @@ from s3pipelines.core.errors import Busy
 _ATTEMPTS = 5
 
 
-def append_rows(
-    catalog: Catalog, schema: TableSchema, source_id: str, rows: Sequence[dict[str, Any]]
-) -> None:
-    """Append rows of one source in one commit; appends do not conflict with each other.
+def append_rows(catalog: Catalog, schema: TableSchema, rows: Sequence[dict[str, Any]]) -> int:
+    """Append rows in one commit; appends do not conflict with each other.
+
+    Returns:
+        The version of the table that has them; -1 if there were none.
 
     Raises:
         Busy: The table itself was being changed, again and again.
         StorageError: The catalog cannot be written.
     """
     if not rows:
-        return
-    assert all(row["source"] == source_id for row in rows)
-    by_key = sorted(rows, key=lambda row: row["key"])
-    table_rows = pa.Table.from_pylist(by_key, schema=schema.arrow)
-    properties = CommitProperties(custom_metadata={"s3pipelines.source": source_id})
+        return -1
     for _ in range(_ATTEMPTS):
         table = open_table(catalog, schema)
         try:
-            with table_errors(catalog, schema.name):
-                write_deltalake(
-                    table,
-                    table_rows,
-                    mode="append",
-                    writer_properties=WRITER,
-                    commit_properties=properties,
-                    post_commithook_properties=NO_CLEANUP,
-                )
-            return
+            append_through(catalog, schema, table, rows)
         except CommitFailedError:
             continue
+        return table.version()
     raise Busy(
         f"The table {schema.name!r} was changed {_ATTEMPTS} times while it was written to.",
         hint="See what else writes to it, and run it again.",
     )
+
+
+def append_through(
+    catalog: Catalog,
+    schema: TableSchema,
+    table: DeltaTable,
+    rows: Sequence[dict[str, Any]] | pa.RecordBatchReader,
+    transactions: Sequence[Transaction] = (),
+) -> None:
+    """Append through a handle, which is at the new version afterwards.
+
+    Args:
+        catalog: Where the table is.
+        schema: Its schema.
+        table: The handle.
+        rows: Rows, or batches of them, sorted by key.
+        transactions: Another writer of one of the same names, since the handle was opened, makes
+            this fail.
+
+    Raises:
+        CommitFailedError: Somebody overtook; nothing was written.
+        StorageError: The catalog cannot be written.
+    """
+    if isinstance(rows, pa.RecordBatchReader):
+        batches = rows
+    else:
+        in_order = sorted(rows, key=lambda row: (row.get("source", ""), row.get("key", "")))
+        batches = pa.Table.from_pylist(in_order, schema=schema.arrow).to_reader()
+    with table_errors(catalog, schema.name):
+        write_deltalake(
+            table,
+            batches,
+            mode="append",
+            writer_properties=WRITER,
+            commit_properties=CommitProperties(app_transactions=list(transactions)),
+            post_commithook_properties=NO_CLEANUP,
+        )

@@ -9,6 +9,7 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
 from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.tables import open_table, source_predicate
+from s3pipelines.core.catalog.views import index_now
 from s3pipelines.core.errors import InvalidInput, StorageError
 from s3pipelines.core.storage.locations import parse_s3_location
 from s3pipelines.core.storage.upload import upload_file
@@ -61,7 +62,7 @@ def _object(uri: str) -> tuple[str, str]:
 def _write(catalog: Catalog, source_id: str, path: Path) -> int:
     columns = ", ".join(f'"{name}"' for name in OBJECTS.column_names)
     rows = (
-        f"SELECT {columns} FROM delta_scan({sql_text(catalog.table_uri(OBJECTS.name))}) "
+        f"SELECT {columns} FROM ({index_now(catalog)}) "
         f"WHERE {source_predicate(source_id)} ORDER BY key"
     )
     with connect(catalog) as connection:

@@ -67,6 +67,14 @@ def open_table(catalog: Catalog, schema: TableSchema, version: int | None = None
     return table
 
 
+def find_table(catalog: Catalog, schema: TableSchema) -> DeltaTable | None:
+    """The table as it is now, or None if there is none yet; see `open_table`."""
+    try:
+        return open_table(catalog, schema)
+    except NotFound:
+        return None
+
+
 def forget_source(catalog: Catalog, schema: TableSchema, source_id: str) -> None:
     """Remove every row of a source.
 
@@ -74,9 +82,8 @@ def forget_source(catalog: Catalog, schema: TableSchema, source_id: str) -> None
         Busy: Something else changed the same rows in the same moment; none was removed.
         StorageError: The catalog cannot be written.
     """
-    try:
-        table = open_table(catalog, schema)
-    except NotFound:
+    table = find_table(catalog, schema)
+    if table is None:
         return
     with table_errors(catalog, schema.name):
         try:
@@ -141,6 +148,13 @@ def _storage_error(catalog: Catalog, error: Exception) -> StorageError:
     )
 
 
+def _properties(schema: TableSchema) -> dict[str, str | None]:
+    properties: dict[str, str | None] = {**_PROPERTIES, _VERSION_PROPERTY: str(schema.version)}
+    if schema.change_feed:
+        properties["delta.enableChangeDataFeed"] = "true"
+    return properties
+
+
 def _create(catalog: Catalog, schema: TableSchema) -> None:
     with table_errors(catalog, schema.name):
         try:
@@ -148,10 +162,10 @@ def _create(catalog: Catalog, schema: TableSchema) -> None:
                 catalog.table_uri(schema.name),
                 Schema.from_arrow(schema.arrow),
                 mode="ignore",
-                partition_by=["source"],
+                partition_by=["source"] if schema.by_source else None,
                 name=schema.name,
                 description=schema.description,
-                configuration={**_PROPERTIES, _VERSION_PROPERTY: str(schema.version)},
+                configuration=_properties(schema),
                 storage_options=catalog.delta_options(),
                 raise_if_key_not_exists=False,  # Our own property is not one of Delta's.
             )

@@ -3,10 +3,9 @@
 import duckdb
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import sql_text
-from s3pipelines.core.catalog.schemas import TableSchema
-from s3pipelines.core.catalog.tables import files_of_source, open_table, table_errors
-from s3pipelines.core.errors import NotFound
+from s3pipelines.core.catalog.duck import empty_relation, sql_text
+from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL, TableSchema
+from s3pipelines.core.catalog.tables import files_of_source, find_table, table_errors
 
 
 def create_source_views(
@@ -45,12 +44,27 @@ def latest_only(schema: TableSchema) -> str:
 def _rows_of_source(
     connection: duckdb.DuckDBPyConnection, catalog: Catalog, schema: TableSchema, source_id: str
 ) -> str:
-    try:
-        table = open_table(catalog, schema)
-        with table_errors(catalog, schema.name):
-            files = files_of_source(table, source_id)
-    except NotFound:
-        files = []
+    if schema is not OBJECTS:
+        return _files(connection, schema, source_id, _files_of(catalog, schema, source_id))
+    tail_files = _files_of(catalog, OBJECTS_TAIL, source_id)
+    base = _files(connection, schema, source_id, _files_of(catalog, schema, source_id))
+    if not tail_files:
+        return base
+    tail = _files(connection, OBJECTS_TAIL, source_id, tail_files)
+    return with_tail(f"({base})", f"({tail})")
+
+
+def _files_of(catalog: Catalog, schema: TableSchema, source_id: str) -> list[str]:
+    table = find_table(catalog, schema)
+    if table is None:
+        return []
+    with table_errors(catalog, schema.name):
+        return files_of_source(table, source_id)
+
+
+def _files(
+    connection: duckdb.DuckDBPyConnection, schema: TableSchema, source_id: str, files: list[str]
+) -> str:
     stored = [name for name in schema.column_names if name != "source"]
     if files:
         listed = ", ".join(sql_text(uri) for uri in files)
@@ -59,3 +73,39 @@ def _rows_of_source(
         origin = f"no_{schema.name}"
         connection.register(origin, schema.arrow.empty_table())
     return f"SELECT {sql_text(source_id)} AS source, {', '.join(stored)} FROM {origin}"
+
+
+def with_tail(base: str, tail: str) -> str:
+    """A query for the index: the rows of `objects`, and those of `objects_tail` in their place.
+
+    A merge writes every file anew that holds a changed key. Where that would be much for little,
+    the changes are appended to the tail instead, and merged later (see `core.index.apply`). So
+    whoever reads the index reads both, the tail *first*: what is merged in between is then seen
+    twice with the same content, and never not at all.
+
+    Args:
+        base: A relation with the columns of `objects`.
+        tail: A relation with the columns of `objects_tail`.
+    """
+    names = ", ".join(OBJECTS.column_names)
+    return f"""
+        SELECT {names} FROM {base} AS merged ANTI JOIN {tail} AS tail
+            ON merged.source = tail.source AND merged.key = tail.key
+        UNION ALL
+        SELECT {names} FROM (SELECT * FROM {tail} {latest_only(OBJECTS_TAIL)}) WHERE NOT gone
+    """
+
+
+def index_now(catalog: Catalog) -> str:
+    """A query for the whole index as it is when it runs; a condition on it skips files.
+
+    Raises:
+        StorageError: The catalog cannot be read.
+    """
+    has_tail = find_table(catalog, OBJECTS_TAIL) is not None
+    if find_table(catalog, OBJECTS) is None:
+        return empty_relation(OBJECTS)
+    base = f"delta_scan({sql_text(catalog.table_uri(OBJECTS.name))})"
+    if not has_tail:
+        return f"SELECT * FROM {base}"
+    return with_tail(base, f"delta_scan({sql_text(catalog.table_uri(OBJECTS_TAIL.name))})")

@@ -10,14 +10,16 @@ from typing import Literal
 ChangeKind = Literal["created", "overwritten", "transitioned", "deleted"]
 KINDS: tuple[ChangeKind, ...] = ("created", "overwritten", "transitioned", "deleted")
 
-# A lifecycle rule moves an object to another storage class without writing it anew.
+# Times to the second: a HEAD tells no more, and some servers list milliseconds. A lifecycle rule
+# moves an object to another storage class without writing it anew.
 _KIND = """
     CASE
         WHEN indexed.key IS NULL THEN 'created'
         WHEN listed.key IS NULL THEN 'deleted'
         WHEN listed.etag <> indexed.etag
             OR listed.size_bytes <> indexed.size_bytes
-            OR listed.last_modified <> indexed.last_modified THEN 'overwritten'
+            OR date_trunc('second', listed.last_modified)
+                <> date_trunc('second', indexed.last_modified) THEN 'overwritten'
         WHEN listed.storage_class <> indexed.storage_class THEN 'transitioned'
     END
 """

@@ -7,11 +7,11 @@ import duckdb
 import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import empty_relation, sql_text
+from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.schemas import OBJECTS
-from s3pipelines.core.catalog.tables import files_of_source, open_table, source_predicate
+from s3pipelines.core.catalog.tables import files_of_source, find_table, source_predicate
+from s3pipelines.core.catalog.views import index_now
 from s3pipelines.core.detection.differences import DIFFERENCES
-from s3pipelines.core.errors import NotFound
 from s3pipelines.core.sources.scope import SCOPED, Scope
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.listing import list_pages
@@ -92,23 +92,15 @@ def _list(
 
 def _indexed_between(catalog: Catalog, source: Source, after: str, until: str | None) -> str:
     """The index between two keys; written as ranges, so that DuckDB skips files and row groups."""
-    try:
-        open_table(catalog, OBJECTS)
-    except NotFound:
-        return empty_relation(OBJECTS)
     conditions = [source_predicate(source.id), f"key > {sql_text(after)}"]
     if until is not None:
         conditions.append(f"key <= {sql_text(until)}")
-    table = sql_text(catalog.table_uri(OBJECTS.name))
-    return f"SELECT * FROM delta_scan({table}) WHERE {' AND '.join(conditions)}"
+    return f"SELECT * FROM ({index_now(catalog)}) WHERE {' AND '.join(conditions)}"
 
 
 def _is_empty(catalog: Catalog, source: Source) -> bool:
-    try:
-        table = open_table(catalog, OBJECTS)
-    except NotFound:
-        return True
-    return not files_of_source(table, source.id)
+    table = find_table(catalog, OBJECTS)
+    return table is None or not files_of_source(table, source.id)
 
 
 def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:

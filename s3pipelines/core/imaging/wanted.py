@@ -10,19 +10,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from deltalake import DeltaTable
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS, TableSchema
-from s3pipelines.core.catalog.tables import files_of_source, open_table, table_errors
-from s3pipelines.core.errors import NotFound, S3PipelinesError
+from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS, OBJECTS_TAIL
+from s3pipelines.core.catalog.tables import files_of_source, find_table, table_errors
+from s3pipelines.core.errors import S3PipelinesError
 from s3pipelines.core.imaging.missing import Kind, Work, count_missing
 from s3pipelines.core.sources.source import Derivative, Source
 from s3pipelines.core.sources.turns import in_turn
 
 # What a source asks for, and what is made of it; headers first, as they take less.
 KINDS: dict[Derivative, Kind] = {"headers": "header", "thumbnails": "thumbnail"}
+_ASKED = (OBJECTS, OBJECTS_TAIL, IMAGES, DERIVATIVES)
 # Some failures are tried again after a while, which no table tells.
 _TRUSTED_FOR = timedelta(minutes=10)
 
@@ -170,13 +170,7 @@ class _Tables:
     def __init__(self, catalog: Catalog, reader_version: str) -> None:
         self._catalog = catalog
         self.reader_version = reader_version
-        self._handles = [(s, self._opened(s)) for s in (OBJECTS, IMAGES, DERIVATIVES)]
-
-    def _opened(self, schema: TableSchema) -> DeltaTable | None:
-        try:
-            return open_table(self._catalog, schema)
-        except NotFound:
-            return None
+        self._handles = [(s, find_table(catalog, s)) for s in _ASKED]
 
     def fingerprint(self, source: Source) -> str:
         """Names all that an answer about a source rests on."""

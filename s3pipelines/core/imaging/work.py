@@ -140,7 +140,7 @@ def _committed(catalog: Catalog, work: Work, source: Source) -> Iterator[list[di
             raise NotFound(
                 f"The source {source.id!r} was registered anew meanwhile.", hint="Start again."
             )
-        append_rows(catalog, work.table, work.source_id, rows)
+        append_rows(catalog, work.table, rows)
 
 
 def _steps(catalog: Catalog, work: Work, source: Source, pool: DecodePool) -> Steps:

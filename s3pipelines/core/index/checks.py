@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
-from s3pipelines.core.catalog.schemas import OBJECTS
-from s3pipelines.core.catalog.tables import open_table
-from s3pipelines.core.errors import NotFound, S3PipelinesError
+from s3pipelines.core.catalog.duck import connect
+from s3pipelines.core.catalog.views import index_now
+from s3pipelines.core.errors import S3PipelinesError
 from s3pipelines.core.sources.refreshes import last_refresh
 from s3pipelines.core.sources.scope import Scope
 from s3pipelines.core.sources.source import Source
@@ -70,10 +69,5 @@ def _count_listed(catalog: Catalog, source: Source) -> tuple[int, int]:
 
 
 def _ask(catalog: Catalog, query: str) -> list[tuple[str, int]]:
-    try:
-        open_table(catalog, OBJECTS)
-    except NotFound:
-        return []
-    scan = f"delta_scan({sql_text(catalog.table_uri(OBJECTS.name))})"
     with connect(catalog) as connection:
-        return connection.execute(query.format(scan)).fetchall()
+        return connection.execute(query.format(f"({index_now(catalog)})")).fetchall()

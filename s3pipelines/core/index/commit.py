@@ -1,20 +1,24 @@
-"""Writing the difference: a merge of the changed rows, or the source's whole partition anew."""
+"""Writing the difference: into the tail, as a merge of the changed rows, or the partition anew."""
 
+from collections.abc import Sequence
 from typing import Literal
 
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import CommitProperties, Transaction, write_deltalake
 
+from s3pipelines.core.catalog.appending import append_through
 from s3pipelines.core.catalog.duck import sql_text
-from s3pipelines.core.catalog.schemas import OBJECTS
+from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL
 from s3pipelines.core.catalog.tables import (
     NO_CLEANUP,
     TARGET_FILE_BYTES,
     WRITER,
     source_predicate,
+    table_errors,
 )
-from s3pipelines.core.index.changes import Comparison
+from s3pipelines.core.index.comparison import Comparison
+from s3pipelines.core.index.snapshot import Snapshot
 
-Written = Literal["nothing", "merge", "replacement"]
+Written = Literal["nothing", "tail", "merge", "replacement"]
 
 # A merge joins the files that it touches with the changes and writes them again, unsorted. Changes
 # that are scattered over the keys touch every file: both ways then write the same bytes and, up to
@@ -28,7 +32,7 @@ _MERGE_LEAST_BYTES = 256 * 1024 * 1024
 
 
 def cheaper_way(changed: int, indexed: int) -> Written:
-    """Which way to bring `indexed` rows up to date when `changed` objects differ."""
+    """How to bring `indexed` merged rows up to date when `changed` objects differ."""
     if changed == 0:
         return "nothing"
     few = changed <= min(indexed * MERGE_UP_TO, MERGE_MOST_ROWS)
@@ -36,35 +40,49 @@ def cheaper_way(changed: int, indexed: int) -> Written:
 
 
 def commit(
-    way: Written, table: DeltaTable, comparison: Comparison, source_id: str, memory_bytes: int
+    way: Written,
+    snapshot: Snapshot,
+    comparison: Comparison,
+    transactions: Sequence[Transaction],
+    position: int = -1,
 ) -> None:
-    """Write in one Delta commit, through the handle that was opened before the listing began.
+    """Write the differences in one Delta commit, through the handles of the snapshot.
+
+    Args:
+        way: How.
+        snapshot: The index that was compared.
+        comparison: What differs.
+        transactions: What the commit says of itself.
+        position: Of the rows in the tail: the version of the ledger that they come from.
 
     Raises:
         CommitFailedError: The source's rows were changed since; nothing was written.
     """
-    properties = CommitProperties(custom_metadata={"s3pipelines.source": source_id})
-    if way == "merge":
-        _merge(table, comparison, source_id, memory_bytes, properties)
-    elif way == "replacement":
-        _replace(table, comparison, source_id, properties)
+    if way == "tail":
+        tail, rows = snapshot.tail_for_writing(), comparison.tail_rows(position)
+        append_through(snapshot.catalog, OBJECTS_TAIL, tail, rows, transactions)
+        return
+    properties = CommitProperties(
+        custom_metadata={"s3pipelines.source": snapshot.source_id},
+        app_transactions=list(transactions),
+    )
+    with table_errors(snapshot.catalog, OBJECTS.name):
+        if way == "merge":
+            _merge(snapshot, comparison, properties)
+        elif way == "replacement":
+            _replace(snapshot, comparison, properties)
 
 
-def _merge(
-    table: DeltaTable,
-    comparison: Comparison,
-    source_id: str,
-    memory_bytes: int,
-    properties: CommitProperties,
-) -> None:
+def _merge(snapshot: Snapshot, comparison: Comparison, properties: CommitProperties) -> None:
     first, last = comparison.key_range()
     # The literal range lets Delta leave out the files that hold none of the keys.
     within = f"t.key >= {sql_text(first)} AND t.key <= {sql_text(last)}"
     values = {name: f"s.{name}" for name in OBJECTS.column_names}
+    memory_bytes = snapshot.catalog.memory_limit_mb * 1024 * 1024
     (
-        table.merge(
+        snapshot.merged.merge(
             comparison.merge_rows(),
-            predicate=f"{source_predicate(source_id, 't')} AND {within} AND t.key = s.key",
+            predicate=f"{source_predicate(snapshot.source_id, 't')} AND {within} AND t.key = s.key",
             source_alias="s",
             target_alias="t",
             writer_properties=WRITER,
@@ -79,14 +97,12 @@ def _merge(
     )
 
 
-def _replace(
-    table: DeltaTable, comparison: Comparison, source_id: str, properties: CommitProperties
-) -> None:
+def _replace(snapshot: Snapshot, comparison: Comparison, properties: CommitProperties) -> None:
     write_deltalake(
-        table,
-        comparison.all_rows(),
+        snapshot.merged,
+        comparison.all_rows(snapshot.merged_rows),
         mode="overwrite",
-        predicate=source_predicate(source_id),
+        predicate=source_predicate(snapshot.source_id),
         target_file_size=TARGET_FILE_BYTES,
         writer_properties=WRITER,
         commit_properties=properties,

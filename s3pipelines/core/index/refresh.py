@@ -1,4 +1,9 @@
-"""Bringing the index of one source up to date by listing it, atomically and incrementally."""
+"""Bringing the index of one source up to date by listing it, atomically and incrementally.
+
+What the listing shows is true for each key at the moment of its page. While it goes on, events are
+applied as ever; a key that S3 was asked about since the listing began is asked about once more,
+as nothing tells which of the two came later.
+"""
 
 import tempfile
 import time
@@ -7,27 +12,29 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deltalake import DeltaTable
+import duckdb
+import pyarrow as pa
 from deltalake.exceptions import CommitFailedError
 
+from s3pipelines.core.catalog.appending import append_through
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect
-from s3pipelines.core.catalog.schemas import OBJECTS
+from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS
 from s3pipelines.core.catalog.tables import ensure_table, open_table, table_errors
-from s3pipelines.core.errors import Busy, NotFound
-from s3pipelines.core.index.changes import Comparison
-from s3pipelines.core.index.commit import Written, cheaper_way, commit
+from s3pipelines.core.detection.ledger import load_observations
+from s3pipelines.core.errors import Busy
+from s3pipelines.core.index.apply import ATTEMPTS, Applied, Turn, new_batch_id
+from s3pipelines.core.index.commit import Written, commit
+from s3pipelines.core.index.comparison import Comparison
+from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.index.spool import Spool, spool_listing
 from s3pipelines.core.index.summary import Group, summarize
+from s3pipelines.core.index.upkeep import compact_ledger, fold
 from s3pipelines.core.sources.guards import refuse_own_output
 from s3pipelines.core.sources.refreshes import RefreshRecord, write_record
-from s3pipelines.core.sources.registry import get_source, index_lease
+from s3pipelines.core.sources.registry import get_source, index_lease, listing_lease
 from s3pipelines.core.sources.source import Source
-from s3pipelines.core.storage.leases import Lease, hold
-
-# Writers of one source take turns by the lease, so a conflict is rare: upkeep, or a writer that
-# lost its lease in the very moment of its commit.
-_ATTEMPTS = 5
+from s3pipelines.core.storage.leases import hold
 
 
 @dataclass(frozen=True)
@@ -35,14 +42,18 @@ class Refresh:
     """What a refresh found and did.
 
     Attributes:
+        batch_id: Names it in the ledger.
         table_version: Version of the table `objects` that holds the result.
         wrote: How it was written; `nothing` if the listing agreed with the index.
+        created: What the listing showed and the index lacked, and so on by kind.
         waiting: Objects left alone as they have not settled.
         requests: Listing requests.
+        applied: What was pending in the ledger and applied before.
         groups: What the index holds now, by extension and storage class.
     """
 
     source: Source
+    batch_id: str
     listed_at: datetime
     table_version: int
     wrote: Written
@@ -52,6 +63,7 @@ class Refresh:
     deleted: int
     waiting: int
     requests: int
+    applied: Applied
     duration_s: float
     groups: tuple[Group, ...]
 
@@ -73,6 +85,7 @@ class Refresh:
             listed_at=self.listed_at,
             table_version=self.table_version,
             rows=self.rows,
+            batch_id=self.batch_id,
         )
 
     @property
@@ -82,91 +95,187 @@ class Refresh:
 
 
 def refresh_index(
-    catalog: Catalog, source_id: str, *, say: Callable[[str], None] = lambda _: None
+    catalog: Catalog,
+    source_id: str,
+    *,
+    batch_id: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Refresh:
-    """List a source and make the table `objects` agree with it, in one commit or none.
+    """List a source and make its index agree with it.
 
-    One writer per source works at a time; a killed one leaves the table as it was.
+    Changes of the ledger can be applied meanwhile. A killed refresh leaves the index as it was, or
+    with what it had recorded in the ledger by then.
 
     Args:
-        catalog: Where the registry and the table are.
+        catalog: Where the registry and the tables are.
         source_id: A registered source.
+        batch_id: Names the refresh in the ledger; made up by default.
         say: Is told of the steps, a line each.
 
     Raises:
         NotFound: There is no such source (any more).
         InvalidInput: The source overlaps with what the project writes.
-        Busy: Another process is refreshing it, and went on for ten minutes.
+        Busy: Another process is listing it, or writing its index, and went on for ten minutes.
         StorageError: The source cannot be listed, or the catalog cannot be written.
     """
     started = time.monotonic()
     source = get_source(catalog, source_id)
     refuse_own_output(catalog, source)
     ensure_table(catalog, OBJECTS)
+    ensure_table(catalog, CHANGES)
     purpose = f"A refresh of the index of {source_id!r}"
-    with hold(catalog.documents, index_lease(source_id), purpose) as lease:
-        for _ in range(_ATTEMPTS):
+    with (
+        hold(catalog.documents, listing_lease(source_id), purpose),
+        tempfile.TemporaryDirectory(prefix="s3pipelines-refresh-") as folder,
+    ):
+        listing = _list(catalog, source, Path(folder, "listed.parquet"), say)
+        batch_id = batch_id or new_batch_id(source)
+        refresh = _take_in(catalog, source, listing, batch_id, say)
+        refresh = replace(refresh, duration_s=time.monotonic() - started)
+        write_record(catalog, source_id, refresh.record)
+        return refresh
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """A complete listing, and what was known before it began."""
+
+    spool: Spool
+    listed_at: datetime
+    ledger_version: int
+    listings: int
+
+
+def _list(catalog: Catalog, source: Source, path: Path, say: Callable[[str], None]) -> _Listing:
+    ledger_version = open_table(catalog, CHANGES).version()
+    listings = Snapshot.open(catalog, source.id).listings
+    listed_at = datetime.now(UTC)
+    say(f"Listing {source.location.uri}")
+    spool = spool_listing(source, source.access(catalog.access), path)
+    return _Listing(spool, listed_at, ledger_version, listings)
+
+
+def _take_in(
+    catalog: Catalog,
+    source: Source,
+    listing: _Listing,
+    batch_id: str,
+    say: Callable[[str], None],
+) -> Refresh:
+    purpose = f"A refresh of the index of {source.id!r}"
+    with hold(catalog.documents, index_lease(source.id), purpose) as lease:
+        for _ in range(ATTEMPTS):
+            turn = Turn(catalog, source, lease, batch_id, say)
             try:
-                refresh = _refresh_once(catalog, source, lease, started, say)
-                write_record(catalog, source_id, refresh.record)
-                return refresh
+                with connect(catalog) as connection, table_errors(catalog, OBJECTS.name):
+                    return _Refreshing(catalog, source, turn, listing, connection).run(say)
             except CommitFailedError:
-                say("The table was changed meanwhile: listing again.")
+                say("The index was changed meanwhile: comparing again.")
     raise Busy(
-        f"The index of {source_id!r} was changed {_ATTEMPTS} times while it was being refreshed.",
+        f"The index of {source.id!r} was changed {ATTEMPTS} times while it was being refreshed.",
         hint="See what else writes to the table 'objects', and run it again.",
     )
 
 
-def _refresh_once(
-    catalog: Catalog, source: Source, lease: Lease, started: float, say: Callable[[str], None]
-) -> Refresh:
-    version = open_table(catalog, OBJECTS).version()
-    listed_at = datetime.now(UTC)
-    with tempfile.TemporaryDirectory(prefix="s3pipelines-refresh-") as folder:
-        say(f"Listing {source.location.uri}")
-        spool = spool_listing(source, source.access(catalog.access), Path(folder, "listed.parquet"))
-        say(f"Comparing {spool.rows:,} objects with the index")
-        # Opened anew at the version from before the listing: the credentials are fresh, and
-        # whatever was committed since still makes the write fail.
-        table = open_table(catalog, OBJECTS, version)
-        done = _write(catalog, source, table, spool, lease, listed_at)
-        return replace(done, duration_s=time.monotonic() - started)
+class _Refreshing:
+    """One attempt to make the index agree with a listing."""
 
+    def __init__(
+        self,
+        catalog: Catalog,
+        source: Source,
+        turn: Turn,
+        listing: _Listing,
+        connection: duckdb.DuckDBPyConnection,
+    ) -> None:
+        self._catalog = catalog
+        self._source = source
+        self._turn = turn
+        self._listing = listing
+        self._connection = connection
 
-def _write(
-    catalog: Catalog,
-    source: Source,
-    table: DeltaTable,
-    spool: Spool,
-    lease: Lease,
-    listed_at: datetime,
-) -> Refresh:
-    memory_bytes = catalog.memory_limit_mb * 1024 * 1024
-    with connect(catalog) as connection, table_errors(catalog, OBJECTS.name):
-        comparison = Comparison(connection, source, table, spool, datetime.now(UTC))
-        counts = comparison.counts()
-        way = cheaper_way(sum(counts.values()), comparison.indexed_rows())
-        _confirm_generation(catalog, source)
-        lease.confirm()
-        commit(way, table, comparison, source.id, memory_bytes)
+    def run(self, say: Callable[[str], None]) -> Refresh:
+        turn, connection, listing = self._turn, self._connection, self._listing
+        if turn.snapshot.listings != listing.listings:
+            raise Busy(
+                f"Another listing of {self._source.id!r} was written meanwhile.",
+                hint="Run it again.",
+            )
+        say(f"Comparing {listing.spool.rows:,} objects with the index")
+        if turn.snapshot.merged_files or turn.snapshot.tail_files:
+            applied = turn.apply_pending(connection, answered_up_to=listing.ledger_version)
+            repaired = self._repair()
+        else:
+            repaired = self._take_in_whole()
+            applied = turn.apply_pending(connection, answered_up_to=listing.ledger_version)
+        turn.settle()
+        compact_ledger(self._catalog, self._source)
         return Refresh(
-            source=source,
-            listed_at=listed_at,
-            table_version=table.version(),
-            wrote=way,
-            **counts,
-            waiting=spool.waiting,
-            requests=spool.requests,
+            source=self._source,
+            batch_id=turn.batch_id,
+            listed_at=listing.listed_at,
+            table_version=turn.snapshot.merged.version(),
+            wrote=repaired.wrote if repaired.wrote != "nothing" else applied.wrote,
+            **repaired.changes,
+            waiting=listing.spool.waiting,
+            requests=listing.spool.requests,
+            applied=applied,
             duration_s=0,
-            groups=summarize(connection, table, source.id),
+            groups=summarize(connection, turn.snapshot.rows),
         )
 
+    def _compared(self) -> Comparison:
+        return Comparison(
+            self._connection,
+            self._source,
+            datetime.now(UTC),
+            listed=f"FROM read_parquet({sql_text(str(self._listing.spool.path))})",
+            indexed=self._turn.snapshot.rows,
+        )
 
-def _confirm_generation(catalog: Catalog, source: Source) -> None:
-    """What was listed belongs to this registration, and not to a later one of the same id."""
-    if get_source(catalog, source.id).generation != source.generation:
-        raise NotFound(
-            f"The source {source.id!r} was deleted and registered anew meanwhile.",
-            hint="Refresh it again.",
+    def _take_in_whole(self) -> Applied:
+        """The first listing: what it found is in the index itself, not also in the ledger."""
+        comparison = self._compared()
+        counts = comparison.counts()
+        if not any(counts.values()):
+            return Applied()
+        self._turn.confirm()
+        snapshot = self._turn.snapshot
+        marks = [
+            snapshot.transaction("ledger", max(snapshot.applied, self._listing.ledger_version)),
+            snapshot.transaction("listings", self._listing.listings + 1),
+        ]
+        commit("replacement", snapshot, comparison, marks)
+        return Applied(changes=counts, wrote="replacement")
+
+    def _repair(self) -> Applied:
+        """Record what the listing shows otherwise than the index, and apply it like any change."""
+        turn, connection, repaired = self._turn, self._connection, Applied()
+        self._load_observations()
+        comparison = self._compared()
+        doubtful = comparison.leave_out("SELECT key FROM observations WHERE kind <> 'hinted'")
+        if any(comparison.counts().values()):
+            turn.confirm()
+            rows = comparison.ledger_rows(turn.batch_id, self._listing.ledger_version)
+            mine = turn.snapshot.transaction("answers", turn.ledger.version() + 1)
+            append_through(self._catalog, CHANGES, turn.ledger, rows, [mine])
+        if doubtful:
+            keys = pa.table({"key": pa.array(doubtful, type=pa.string())})
+            connection.register("doubtful", keys)
+            connection.execute(
+                "CREATE OR REPLACE TEMP TABLE open_keys AS SELECT key, 'listing' AS observed_by, "
+                "now() AS since, NULL::VARCHAR AS restore_id FROM doubtful ORDER BY key"
+            )
+            turn.ask(connection, repaired)
+        self._load_observations()
+        turn.apply_answers(connection, repaired, merge=True)
+        turn.confirm()
+        folded = fold(connection, turn.snapshot, self._source)
+        repaired.wrote = folded if folded != "nothing" else repaired.wrote
+        return repaired
+
+    def _load_observations(self) -> None:
+        first = self._listing.ledger_version + 1
+        load_observations(
+            self._connection, self._catalog, self._turn.ledger, self._source.id, first
         )

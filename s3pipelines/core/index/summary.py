@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 
 import duckdb
-from deltalake import DeltaTable
-
-from s3pipelines.core.index.changes import indexed_rows_query
 
 
 @dataclass(frozen=True)
@@ -18,14 +15,17 @@ class Group:
     size_bytes: int
 
 
-def summarize(
-    connection: duckdb.DuckDBPyConnection, table: DeltaTable, source_id: str
-) -> tuple[Group, ...]:
-    """Objects and bytes by extension and storage class, the largest first."""
+def summarize(connection: duckdb.DuckDBPyConnection, index: str) -> tuple[Group, ...]:
+    """Objects and bytes by extension and storage class, the largest first.
+
+    Args:
+        connection: Made by `core.catalog.duck.connect`.
+        index: A query for the rows of the index.
+    """
     rows = connection.execute(
         f"""
         SELECT extension, storage_class, count(*), sum(size_bytes)::BIGINT AS total
-        FROM ({indexed_rows_query(table, source_id)})
+        FROM ({index})
         GROUP BY ALL ORDER BY total DESC, extension, storage_class
         """
     ).fetchall()

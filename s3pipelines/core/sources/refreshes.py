@@ -14,6 +14,7 @@ class RefreshRecord(BaseModel):
 
     Attributes:
         listed_at: When its listing began, by the clock of the machine that ran it.
+        batch_id: Names what it had to repair, in the ledger.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -22,6 +23,7 @@ class RefreshRecord(BaseModel):
     listed_at: datetime
     table_version: int
     rows: int
+    batch_id: str = ""
 
 
 def refresh_document(source_id: str) -> str:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import TABLES, TIMESTAMP
 from s3pipelines.core.catalog.tables import forget_source
+from s3pipelines.core.detection.pending import pending_document
 from s3pipelines.core.errors import (
     AlreadyExists,
     InvalidInput,
@@ -207,6 +208,11 @@ def index_lease(source_id: str) -> str:
     return f"leases/objects/{source_id}.json"
 
 
+def listing_lease(source_id: str) -> str:
+    """Name of the lease that the one who lists a source in full holds."""
+    return f"leases/listing/{source_id}.json"
+
+
 def sources_table(catalog: Catalog) -> pa.Table:
     """The registry as rows, for SQL; tags as JSON text.
 
@@ -261,12 +267,14 @@ def _finish_deletion(catalog: Catalog, source_id: str) -> None:
         if not _is_leaving(entry.source):
             return
         for schema in TABLES:
-            lease.confirm()
-            forget_source(catalog, schema, source_id)
+            if schema.by_source:
+                lease.confirm()
+                forget_source(catalog, schema, source_id)
         lease.confirm()
         # Pictures of objects that somebody may have given up for good reasons.
         remove_outputs(catalog.derivatives_location(source_id), catalog.access, "thumbnails/")
         documents.remove(refresh_document(source_id))
+        documents.remove(pending_document(source_id))
         write_entry(documents, source_id, None, entry.tag)
 
 

@@ -21,7 +21,7 @@ class Scope:
     """The rules of one source, ready to be applied to many pages."""
 
     def __init__(self, source: Source) -> None:
-        self._prefix_length = len(source.prefix)
+        self._prefix = source.prefix
         self._include = _any_of(source.include)
         self._exclude = _any_of(source.exclude)
         self._settle = timedelta(seconds=source.settle_s)
@@ -32,13 +32,16 @@ class Scope:
         settled = self._settled(objects.column("last_modified"), page.server_time)
         return pa.RecordBatch.from_arrays([*objects.columns, settled], schema=SCOPED)
 
+    def holds(self, key: str, size_bytes: int | None = None) -> bool:
+        """Whether a key belongs to the source; without a size, by its name alone."""
+        if size_bytes is not None and is_folder_marker(key, size_bytes):
+            return False
+        return key.startswith(self._prefix) and self._wanted(key[len(self._prefix) :])
+
     def _belongs(self, objects: pa.RecordBatch) -> list[bool]:
         keys = objects.column("key").to_pylist()
         sizes = objects.column("size_bytes").to_pylist()
-        return [
-            not is_folder_marker(key, size) and self._wanted(key[self._prefix_length :])
-            for key, size in zip(keys, sizes, strict=True)
-        ]
+        return [self.holds(key, size) for key, size in zip(keys, sizes, strict=True)]
 
     def _wanted(self, name: str) -> bool:
         if self._include is not None and not self._include.match(name):

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
-from s3pipelines.core.catalog.schemas import TABLES, TableSchema
-from s3pipelines.core.catalog.tables import open_table
-from s3pipelines.core.catalog.views import latest_only
+from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL, TABLES, TableSchema
+from s3pipelines.core.catalog.tables import find_table, open_table
+from s3pipelines.core.catalog.views import index_now, latest_only
 from s3pipelines.core.errors import NotFound
 from s3pipelines.core.sql.failures import statement_error
 from s3pipelines.core.sql.gate import check_read_only
@@ -119,6 +119,10 @@ def open_session(catalog: Catalog, sources: pa.Table | None = None) -> Iterator[
 def _create_view(
     connection: duckdb.DuckDBPyConnection, catalog: Catalog, schema: TableSchema
 ) -> None:
+    if schema is OBJECTS and find_table(catalog, OBJECTS_TAIL) is not None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE VIEW objects AS {index_now(catalog)}")
+        return
     scan = f"delta_scan({sql_text(catalog.table_uri(schema.name))})"
     with connection.cursor() as cursor:
         try:

@@ -123,7 +123,7 @@ def test_machines_with_different_libraries_do_not_try_a_failure_in_turns(
     assert keys_missing(local_catalog, THUMBNAILS, "other") == ["bad.jpg"]
     row = rows_of(local_catalog, "derivatives")[0]
     later = row | {"reader_version": "other", "made_at": datetime.now(UTC)}
-    append_rows(local_catalog, DERIVATIVES, "all", [later])
+    append_rows(local_catalog, DERIVATIVES, [later])
 
     assert keys_missing(local_catalog, THUMBNAILS, "other") == []
     assert keys_missing(local_catalog, THUMBNAILS, pool.reader_version) == []
@@ -137,7 +137,7 @@ def test_what_was_no_image_once_and_is_one_now_gets_its_thumbnail(
     run(local_catalog, HEADERS, pool=pool)
     row = rows_of(local_catalog, "images")[0]
     earlier = row | {"error": "not_an_image", "read_at": row["read_at"] - timedelta(days=1)}
-    append_rows(local_catalog, IMAGES, "all", [earlier])
+    append_rows(local_catalog, IMAGES, [earlier])
 
     assert keys_missing(local_catalog, THUMBNAILS, pool.reader_version) == ["odd"]
 

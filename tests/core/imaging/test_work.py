@@ -384,7 +384,7 @@ def test_several_writers_may_append_at_once(local_catalog: Catalog, moto):
     def write(number: int) -> None:
         row: dict[str, Any] = dict.fromkeys(IMAGES.column_names)
         row |= {"source": "all", "key": f"{number}", "etag": "e", "read_at": datetime.now(UTC)}
-        append_rows(local_catalog, IMAGES, "all", [row | {"reader_version": "1"}])
+        append_rows(local_catalog, IMAGES, [row | {"reader_version": "1"}])
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(write, range(12)))

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.index import commit, spool
+from s3pipelines.core.index import commit, spool, upkeep
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources import registry
 from s3pipelines.core.sources.registry import create_source
@@ -40,6 +40,7 @@ def test_after_each_refresh_the_index_equals_the_bucket(
     history: list[dict[str, Listed]], share: float, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(commit, "MERGE_UP_TO", share)
+    monkeypatch.setattr(upkeep, "SMALL_BYTES", 0)
     with tempfile.TemporaryDirectory() as folder:
         catalog = Catalog(FolderLocation(Path(folder)))
         monkeypatch.setattr(registry, "list_pages", lambda *_, **__: pages_of({}))

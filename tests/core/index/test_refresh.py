@@ -10,7 +10,8 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.tables import open_table
 from s3pipelines.core.errors import Busy, InvalidInput, NoSuchBucket, NotFound
-from s3pipelines.core.index import commit, refresh
+from s3pipelines.core.index import commit, refresh, upkeep
+from s3pipelines.core.index.apply import Turn
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.refreshes import last_refresh
 from s3pipelines.core.sources.registry import (
@@ -82,6 +83,7 @@ def test_both_ways_of_writing_take_in_what_was_created_overwritten_and_deleted(
     catalog: Catalog, bucket, put_objects, s3, monkeypatch, share, way
 ):
     monkeypatch.setattr(commit, "MERGE_UP_TO", share)
+    monkeypatch.setattr(upkeep, "SMALL_BYTES", 0)
     put_objects("d'1", "d/2", "d/3", "d/4")
     create_source(catalog, "all", f"s3://{bucket}")
     refresh_index(catalog, "all")
@@ -107,6 +109,7 @@ def test_any_key_survives_the_way_into_the_index(
     create_source(local_catalog, "odd", f"s3://{bucket}/m")
     refresh_index(local_catalog, "odd")
     monkeypatch.setattr(commit, "MERGE_UP_TO", share * 1000)
+    monkeypatch.setattr(upkeep, "SMALL_BYTES", 0)
     put_objects(*ODD_KEYS)
 
     refresh_index(local_catalog, "odd")
@@ -119,6 +122,7 @@ def test_a_catalog_may_lie_in_a_folder_with_spaces_and_umlauts(
     tmp_path, moto, bucket, put_objects, monkeypatch
 ):
     monkeypatch.setattr(commit, "MERGE_UP_TO", 1)
+    monkeypatch.setattr(upkeep, "SMALL_BYTES", 0)
     odd = Catalog(FolderLocation(tmp_path / "Ärger mit Leerzeichen"))
     put_objects("a")
     create_source(odd, "all", f"s3://{bucket}")
@@ -207,30 +211,27 @@ def test_a_source_registered_anew_under_the_same_id_shows_nothing_of_the_old_one
     assert index_keys(catalog, "it") == ["two/2"]
 
 
-def test_a_writer_that_was_overtaken_lists_again_and_loses_nothing(
+def test_a_writer_that_was_overtaken_compares_again_and_doubles_nothing(
     local_catalog: Catalog, bucket, put_objects, monkeypatch
 ):
-    """Somebody commits rows of the same source between this refresh's listing and its write."""
+    """Somebody commits rows of the same source between this refresh's comparison and its write."""
     put_objects("a", "b")
     create_source(local_catalog, "all", f"s3://{bucket}")
     refresh_index(local_catalog, "all")
-    put_objects("c")
-    spool = refresh.spool_listing
+    put_objects("c", "d")
+    confirm = Turn.confirm
     calls: list[int] = []
 
-    def overtaken(*arguments):
-        spooled = spool(*arguments)
+    def overtaken(turn):
         if not calls:
-            put_objects("d")
             _append_row(local_catalog, key="d")
-        calls.append(spooled.rows)
-        return spooled
+        calls.append(1)
+        confirm(turn)
 
-    monkeypatch.setattr(refresh, "spool_listing", overtaken)
+    monkeypatch.setattr(Turn, "confirm", overtaken)
 
     refresh_index(local_catalog, "all")
 
-    assert calls == [3, 4], "the first listing was too old to be written"
     assert index_keys(local_catalog, "all") == ["a", "b", "c", "d"]
 
 
@@ -240,13 +241,13 @@ def test_a_table_that_never_rests_is_said_and_not_retried_for_ever(
     create_source(local_catalog, "all", f"s3://{bucket}")
     refresh_index(local_catalog, "all")
     put_objects("a")
-    spool = refresh.spool_listing
+    confirm = Turn.confirm
 
-    def always_overtaken(*arguments):
+    def always_overtaken(turn):
         _append_row(local_catalog, key=f"other {datetime.now(UTC).isoformat()}")
-        return spool(*arguments)
+        confirm(turn)
 
-    monkeypatch.setattr(refresh, "spool_listing", always_overtaken)
+    monkeypatch.setattr(Turn, "confirm", always_overtaken)
 
     with pytest.raises(Busy, match="was changed 5 times"):
         refresh_index(local_catalog, "all")

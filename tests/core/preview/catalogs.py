@@ -64,7 +64,7 @@ class Filling:
         ensure_table(self.catalog, schema)
         given = zip(names, rows, strict=True)
         identified = [row | {"source": SOURCE, "key": f"in/{name}"} for name, row in given]
-        append_rows(self.catalog, schema, SOURCE, identified)
+        append_rows(self.catalog, schema, identified)
 
     def _later(self) -> datetime:
         self._at += timedelta(minutes=1)

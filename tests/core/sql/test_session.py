@@ -62,7 +62,7 @@ def test_of_several_attempts_the_latest_holds(local_catalog: Catalog) -> None:
             "read_at": datetime(2026, 1, 1, hour, tzinfo=UTC),
             "reader_version": "libvips",
         }
-        append_rows(local_catalog, IMAGES, "maps", [row, row | {"etag": f"other {hour}"}])
+        append_rows(local_catalog, IMAGES, [row, row | {"etag": f"other {hour}"}])
 
     with open_session(local_catalog) as session:
         found = session.run("SELECT etag, error FROM images ORDER BY etag").read_all().to_pylist()

@@ -1,0 +1,171 @@
+"""What of the ledger is still to be done for a source: a small document beside the ledger.
+
+It says between which versions of the ledger a source has something open, so that nobody searches
+the whole ledger for it. Whoever appends to the ledger notes it here before the message is deleted
+that it came from; whoever applies the ledger settles it afterwards. Both are compare-and-swap.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.errors import AlreadyExists, Busy, Gone, PreconditionFailed
+from s3pipelines.core.sources.source import Source
+
+_ATTEMPTS = 20
+
+
+class Pending(BaseModel):
+    """What is open of one source.
+
+    Attributes:
+        generation: The registration that it belongs to.
+        first: The first version of the ledger with something open.
+        last: The last one.
+        hints: How many hints were noted that nobody has asked S3 about.
+        since: When the oldest of these was noted; None if there is none.
+        waiting: Objects that have not settled, or that S3 gave no answer about.
+        due_at: When the first of these is to be asked about again.
+        requested: The version of the ledger that a run was last requested for.
+        attempt: How many times one was requested for that version.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    generation: str
+    first: int
+    last: int
+    hints: int = 0
+    since: datetime | None = None
+    waiting: int = 0
+    due_at: datetime | None = None
+    requested: int = -1
+    attempt: int = 0
+
+    def is_ripe(self, now: datetime, least_age_s: float, least_hints: int) -> bool:
+        """Whether a batch is worth a run: old enough, large enough, or waited for long enough."""
+        if self.hints and self.since is not None:
+            old = now - self.since >= timedelta(seconds=least_age_s)
+            if old or self.hints >= least_hints:
+                return True
+        return self.due_at is not None and self.due_at <= now
+
+
+def pending_document(source_id: str) -> str:
+    """Name of the document that holds what is open of a source."""
+    return f"pending/{source_id}.json"
+
+
+def read_pending(catalog: Catalog, source: Source) -> Pending | None:
+    """What is open of this registration of the source, or None."""
+    return _read(catalog, source)[0]
+
+
+def note_hints(catalog: Catalog, source: Source, version: int, hints: int, at: datetime) -> None:
+    """Note that a commit of the ledger brought hints for a source.
+
+    Raises:
+        StorageError: The catalog cannot be written; the hints must be delivered again.
+    """
+
+    def noted(known: Pending | None) -> Pending:
+        if known is None:
+            return Pending(
+                generation=source.generation, first=version, last=version, hints=hints, since=at
+            )
+        return known.model_copy(
+            update={
+                "first": min(known.first, version),
+                "last": max(known.last, version),
+                "hints": known.hints + hints,
+                "since": known.since or at,
+            }
+        )
+
+    _update(catalog, source, noted)
+
+
+def next_attempt(catalog: Catalog, source: Source) -> Pending | None:
+    """Count a run that is about to be requested, so that each one has a key of its own.
+
+    Dagster drops a run whose key it has seen, also if that run failed. So the key names the
+    version of the ledger and the attempt, which is counted here and not in Dagster.
+    """
+
+    def counted(known: Pending | None) -> Pending | None:
+        if known is None:
+            return None
+        again = known.requested == known.last
+        attempt = known.attempt + 1 if again else 1
+        return known.model_copy(update={"requested": known.last, "attempt": attempt})
+
+    return _update(catalog, source, counted)
+
+
+def settle(
+    catalog: Catalog, source: Source, seen: Pending, up_to: int, still_open: Pending | None
+) -> None:
+    """Say what is left after the ledger was worked through.
+
+    Args:
+        catalog: Where the document is.
+        source: The source.
+        seen: What was open before.
+        up_to: Every hint up to this version of the ledger is answered.
+        still_open: What waits on, or None.
+    """
+
+    def settled(known: Pending | None) -> Pending | None:
+        if known is None or known.last <= up_to:
+            return still_open
+        more = still_open or Pending(generation=source.generation, first=up_to + 1, last=up_to)
+        return more.model_copy(
+            update={
+                "last": known.last,
+                "hints": max(1, known.hints - seen.hints),
+                # Noted meanwhile; when exactly is not worth another field.
+                "since": known.since if known.since != seen.since else seen.since,
+                "requested": known.requested,
+                "attempt": known.attempt,
+            }
+        )
+
+    _update(catalog, source, settled)
+
+
+def _update(
+    catalog: Catalog, source: Source, change: Callable[[Pending | None], Pending | None]
+) -> Pending | None:
+    documents, name = catalog.documents, pending_document(source.id)
+    for _ in range(_ATTEMPTS):
+        known, tag = _read(catalog, source)
+        wanted = change(known)
+        if wanted == known:
+            return known
+        body = wanted.model_dump_json().encode() if wanted else b"null"
+        try:
+            if tag is None:
+                documents.create(name, body)
+            else:
+                documents.replace(name, body, tag)
+        except (AlreadyExists, PreconditionFailed):
+            continue  # Somebody was faster, or the answer was lost: look again.
+        return wanted
+    raise Busy(
+        f"What is pending of {source.id!r} was changed {_ATTEMPTS} times in a moment.",
+        hint="Run it again.",
+    )
+
+
+def _read(catalog: Catalog, source: Source) -> tuple[Pending | None, str | None]:
+    try:
+        document = catalog.documents.read(pending_document(source.id))
+    except Gone:
+        return None, None
+    try:
+        known = Pending.model_validate_json(document.body)
+    except ValidationError:
+        return None, document.tag
+    return (known if known.generation == source.generation else None), document.tag
