@@ -71,7 +71,7 @@ def list_pages(
     while True:
         with s3_errors(location.bucket):
             response = client.list_objects_v2(**request)
-        page = _page(response, location)
+        page = page_of(response, location)
         last_key = _checked_keys(page.objects, last_key, location)
         yield page
         if page.is_last:
@@ -82,7 +82,12 @@ def list_pages(
         request["ContinuationToken"] = token
 
 
-def _page(response: dict[str, Any], location: S3Location) -> ListingPage:
+def page_of(response: dict[str, Any], location: S3Location) -> ListingPage:
+    """What one answer to ListObjectsV2 says of `location`.
+
+    Raises:
+        StorageError: It is not a listing that can be relied on.
+    """
     # An empty answer, or another XML document than a listing (a proxy's, say), must not pass for
     # the listing of an empty bucket: the index of the source would be emptied.
     if "IsTruncated" not in response:
@@ -94,7 +99,7 @@ def _page(response: dict[str, Any], location: S3Location) -> ListingPage:
         objects = _objects(response.get("Contents", []))
     except KeyError as error:
         raise _not_usable(location, f"has objects without {error}") from error
-    return ListingPage(objects, _server_time(response), is_last)
+    return ListingPage(objects, server_time_of(response), is_last)
 
 
 def _objects(contents: list[dict[str, Any]]) -> pa.RecordBatch:
@@ -111,7 +116,8 @@ def _objects(contents: list[dict[str, Any]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=LISTED)
 
 
-def _server_time(response: dict[str, Any]) -> datetime:
+def server_time_of(response: dict[str, Any]) -> datetime:
+    """The server's clock when it answered; where it did not say, this machine's."""
     date = response["ResponseMetadata"]["HTTPHeaders"].get("date", "")
     try:
         told = parsedate_to_datetime(date)
