@@ -49,7 +49,7 @@ class Bucket:
         found = ordered[at : at + most + 1]
         if found and not found[-1].startswith(start):
             found = [key for key in found if key.startswith(start)]
-        return [key.decode() for key in found[:most]], len(found) > most
+        return [key.decode() for key in found[:most]], 0 < most < len(found)
 
 
 class S3:
