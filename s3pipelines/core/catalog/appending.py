@@ -35,7 +35,7 @@ def append_rows(catalog: Catalog, schema: TableSchema, rows: Sequence[dict[str, 
     for _ in range(_ATTEMPTS):
         table = open_table(catalog, schema)
         try:
-            append_through(catalog, schema, table, rows)
+            append_through(catalog, schema, table, in_batches(schema, rows))
         except CommitFailedError:
             continue
         return table.version()
@@ -45,11 +45,17 @@ def append_rows(catalog: Catalog, schema: TableSchema, rows: Sequence[dict[str, 
     )
 
 
+def in_batches(schema: TableSchema, rows: Sequence[dict[str, Any]]) -> pa.RecordBatchReader:
+    """Rows of a table, sorted by source and key."""
+    by_key = sorted(rows, key=lambda row: (row.get("source", ""), row.get("key", "")))
+    return pa.Table.from_pylist(by_key, schema=schema.arrow).to_reader()
+
+
 def append_through(
     catalog: Catalog,
     schema: TableSchema,
     table: DeltaTable,
-    rows: Sequence[dict[str, Any]] | pa.RecordBatchReader,
+    rows: pa.RecordBatchReader,
     transactions: Sequence[Transaction] = (),
 ) -> None:
     """Append through a handle, which is at the new version afterwards.
@@ -58,7 +64,7 @@ def append_through(
         catalog: Where the table is.
         schema: Its schema.
         table: The handle.
-        rows: Rows, or batches of them, sorted by key.
+        rows: Rows, sorted by key.
         transactions: Another writer of one of the same names, since the handle was opened, makes
             this fail.
 
@@ -66,15 +72,10 @@ def append_through(
         CommitFailedError: Somebody overtook; nothing was written.
         StorageError: The catalog cannot be written.
     """
-    if isinstance(rows, pa.RecordBatchReader):
-        batches = rows
-    else:
-        in_order = sorted(rows, key=lambda row: (row.get("source", ""), row.get("key", "")))
-        batches = pa.Table.from_pylist(in_order, schema=schema.arrow).to_reader()
     with table_errors(catalog, schema.name):
         write_deltalake(
             table,
-            batches,
+            rows,
             mode="append",
             writer_properties=WRITER,
             commit_properties=CommitProperties(app_transactions=list(transactions)),

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from s3pipelines.core.catalog.appending import append_through
+from s3pipelines.core.catalog.appending import append_through, in_batches
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import CHANGES
 from s3pipelines.core.detection.differences import DIFFERENCES
@@ -90,7 +90,8 @@ class Answers:
             rows = self._rows(connection, some)
             # Before the commit, which moves the handle: what was read before S3 was asked.
             mine = self._snapshot.transaction("answers", self._ledger.version() + 1)
-            append_through(self._catalog, CHANGES, self._ledger, rows, [mine])
+            batches = in_batches(CHANGES, rows)
+            append_through(self._catalog, CHANGES, self._ledger, batches, [mine])
             add_observations(connection, rows, self._ledger.version())
             for row in rows:
                 counts[row["kind"]] = counts.get(row["kind"], 0) + 1

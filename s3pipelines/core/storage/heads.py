@@ -4,8 +4,9 @@ A HEAD costs botocore about 1 ms of processor time under Python's lock, so that 
 latency of S3 and nothing else: a process asks about 900 keys a second of a server 30 ms away, with
 32 in flight as with 128.
 
-botocore asks for any key exactly as it is written, `.`, `..` and `//` too; only an HTTP proxy
-between here and a server without TLS would get a path that was put in order.
+botocore asks for any key exactly as it is written, `.`, `..` and `//` too. Only through an HTTP
+proxy to a server without TLS does urllib3 send `a/../b` as `b`: the signature does not fit then, so
+that a listing answers; an anonymous access, which signs nothing, is told of the wrong object.
 """
 
 import re

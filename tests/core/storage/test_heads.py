@@ -30,15 +30,16 @@ from tests.core.storage.fake_s3 import (
     listing_answer,
 )
 
-# moto's router loses keys that are dots alone; those are asked of the fake below.
 ODD_KEYS = [
     *("a//b", "a b", "a+b", "a%b", "a%20b", "a%2Bb", "a&b<c>'\"", "🐟/東京.tif", "Ä", "ä", "a\tb"),
     *("/lead", "trail/", "x" * 1024, "é" * 512, "a|b", "a\\b", "\uffff", "\U0010ffff"),
 ]
-UNROUTABLE_KEYS = [
+DOTTED_KEYS = [
     *(".", "..", "a/./b", "a/../b", "../a", "./a", "a/..", "//", "/", "a//", "//a", "/./"),
-    *("new\nline", "\x01", "carriage\r", "a?b", "a#b", "\x7f", "\u2028", "a;b=c", ":80/", "@h/"),
+    *("\x01", "carriage\r", "a?b", "a#b", "\x7f", "\u2028", "a;b=c", ":80/", "@h/"),
 ]
+# moto's router knows no path with a newline.
+ANY_KEYS = [*DOTTED_KEYS, "new\nline"]
 MODIFIED = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 HEAD_OF_ONE = {"ETag": '"e"', "Last-Modified": "Mon, 06 May 2024 07:08:09 GMT"}
 
@@ -104,10 +105,11 @@ def test_every_object_is_found_with_what_s3_knows_of_it(
 
 
 def test_odd_keys_are_asked_for_exactly(bucket: str, put_objects: PutObjects) -> None:
-    put_objects(*ODD_KEYS[::2])
-    found = _ask(Access(), bucket, ODD_KEYS)
+    keys = ODD_KEYS + DOTTED_KEYS
+    put_objects(*keys[::2])
+    found = _ask(Access(), bucket, keys)
     assert not [answer.error for answer in found.values() if answer.error]
-    assert [key for key in ODD_KEYS if found[key].found] == ODD_KEYS[::2]
+    assert [key for key in keys if found[key].found] == keys[::2]
 
 
 def test_it_is_the_current_version_that_counts(bucket: str, put_objects: PutObjects, s3) -> None:
@@ -131,11 +133,11 @@ def test_a_bucket_that_is_not_there_is_not_one_whose_objects_are_all_deleted(mot
 
 
 def test_dots_and_slashes_and_controls_reach_the_server_as_they_are(server: FakeS3) -> None:
-    server.answer = _bucket_with(*UNROUTABLE_KEYS[::2])
-    found = _ask(server.access(), "bucket", UNROUTABLE_KEYS)
+    server.answer = _bucket_with(*ANY_KEYS[::2])
+    found = _ask(server.access(), "bucket", ANY_KEYS)
     paths = {unquote(asked.path) for asked in server.asked}
-    assert paths - {"/bucket"} == {f"/bucket/{key}" for key in UNROUTABLE_KEYS}
-    assert [key for key in UNROUTABLE_KEYS if found[key].found] == UNROUTABLE_KEYS[::2]
+    assert paths - {"/bucket"} == {f"/bucket/{key}" for key in ANY_KEYS}
+    assert [key for key in ANY_KEYS if found[key].found] == ANY_KEYS[::2]
 
 
 @pytest.mark.parametrize("key", ["\ud800", "a\udcff"])
@@ -143,6 +145,22 @@ def test_a_key_that_no_object_can_have_harms_no_other(server: FakeS3, key: str) 
     found = _ask(server.access(), "bucket", [key, "good"])
     assert found[key].error is not None
     assert found["good"].found is not None
+
+
+def test_a_proxy_that_spoils_the_path_of_a_key_is_found_out_by_the_signature(
+    monkeypatch: pytest.MonkeyPatch, server: FakeS3
+) -> None:
+    def answer(asked: Asked) -> Answer:
+        if asked.method == "GET":
+            return bucket_of(["a/../b"])(asked)
+        return Answer(200 if asked.path == "/bucket/a/../b" else 403, headers=HEAD_OF_ONE)
+
+    server.answer = answer
+    monkeypatch.setenv("http_proxy", server.url)
+    found = _one(server.access(endpoint_url="http://s3.example:81"), "a/../b")
+    assert [asked.path for asked in server.asked] == ["/bucket/b", "/bucket"]
+    assert found is not None
+    assert found.etag == "e6"
 
 
 # What the headers say.
