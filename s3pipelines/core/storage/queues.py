@@ -25,8 +25,12 @@ VISIBILITY_S = 120
 # comes again, so that a request may be given up early.
 _READ_TIMEOUT_S = 10
 _ATTEMPTS = 3
-# sqs.eu-central-1.amazonaws.com, sqs.cn-north-1.amazonaws.com.cn, vpce-….sqs.REGION.vpce.….
-_AWS_HOST = re.compile(r"(?:.+\.)?sqs(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com(\.cn)?")
+# sqs.REGION.amazonaws.com, the same with .cn, behind a private link, by IPv6; and the oldest form.
+_AWS_HOSTS = (
+    re.compile(r"(?:.+\.)?sqs(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?"),
+    re.compile(r"sqs(?:-fips)?\.([a-z0-9-]+)\.api\.aws"),
+    re.compile(r"([a-z0-9-]+)\.queue\.amazonaws\.com(?:\.cn)?"),
+)
 
 
 def open_queue(access: Access, url: str) -> "Queue":
@@ -95,7 +99,7 @@ def _address(url: str) -> tuple[str, str | None]:
             f"{url!r} is not the URL of an SQS queue.",
             hint="Write it as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME.",
         )
-    on_aws = _AWS_HOST.fullmatch(host)
+    on_aws = next(filter(None, (pattern.fullmatch(host) for pattern in _AWS_HOSTS)), None)
     return f"{parts.scheme}://{parts.netloc}", on_aws.group(1) if on_aws else None
 
 

@@ -204,6 +204,8 @@ def test_without_credentials_the_queue_is_named():
         ("sqs.cn-north-1.amazonaws.com.cn", "cn-north-1"),
         ("sqs-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
         ("vpce-1-abc.sqs.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
+        ("sqs.eu-west-1.api.aws", "eu-west-1"),
+        ("eu-west-1.queue.amazonaws.com", "eu-west-1"),
         ("sqs.example.org:9324", "us-west-2"),
     ],
 )
