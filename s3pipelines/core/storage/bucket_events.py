@@ -123,7 +123,13 @@ def merged(
     """
     own = _own(before)
     wanted = set(prefixes)
-    kept = {_prefix(rule, encoded) for rule in own if rule["QueueArn"] == queue_arn}
+    # An Id says for which prefix a rule was made, however the server writes that prefix.
+    by_id = {_rule(queue_arn, prefix, encoded)["Id"]: prefix for prefix in wanted}
+    kept = {
+        by_id.get(rule["Id"], _prefix(rule, encoded))
+        for rule in own
+        if rule["QueueArn"] == queue_arn
+    }
     elsewhere = [
         rule
         for rule in own
@@ -170,7 +176,8 @@ def _is_own(rule: _Rule) -> bool:
 
 def _filters(rule: _Rule) -> dict[str, str]:
     rules = rule.get("Filter", {}).get("Key", {}).get("FilterRules", [])
-    return {entry["Name"].lower(): entry.get("Value", "") for entry in rules}
+    # AWS's console writes an empty suffix where there is none.
+    return {entry["Name"].lower(): entry["Value"] for entry in rules if entry.get("Value")}
 
 
 def _prefix(rule: _Rule, encoded: bool) -> str:
@@ -229,8 +236,8 @@ def _write(
 
 def _require_written(client: BaseClient, bucket: str, after: dict[str, Any]) -> None:
     """Some servers take what they do not know, and forget it."""
-    there = {_content(rule) for rule in _own(_read(client, bucket))}
-    if not {_content(rule) for rule in _own(after)} <= there:
+    there = {(rule["Id"], rule["QueueArn"]) for rule in _own(_read(client, bucket))}
+    if not {(rule["Id"], rule["QueueArn"]) for rule in _own(after)} <= there:
         raise StorageError(
             f"The server took the notifications of s3://{bucket}, but does not show them.",
             hint=f"If this goes on, it cannot notify an SQS queue. {_WITHOUT}",

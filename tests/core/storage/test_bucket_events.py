@@ -243,8 +243,17 @@ def test_aws_is_given_prefixes_url_encoded_and_they_are_known_again():
     # As AWS returns it.
     [rule] = first["QueueConfigurations"]
     rule["Filter"]["Key"]["FilterRules"][0]["Name"] = "Prefix"
+    rule["Filter"]["Key"]["FilterRules"].append({"Name": "Suffix", "Value": ""})
     rule["Events"].reverse()
     assert merged(first, ARN, ["year=2024/a b+ü/"], encoded=True) == first
+
+
+def test_a_server_that_writes_a_prefix_otherwise_gets_no_second_rule_for_it():
+    first = merged({}, ARN, ["a+b/"], encoded=True)
+    # Had the server decoded it, `+` would be read as a space.
+    first["QueueConfigurations"][0]["Filter"]["Key"]["FilterRules"][0]["Value"] = "a+b/"
+
+    assert _prefixes(merged(first, ARN, ["a+b/"], encoded=True)) == ["a%2Bb/"]
 
 
 def test_a_policy_with_a_single_statement_keeps_it():
