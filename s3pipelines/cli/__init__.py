@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from s3pipelines.cli.buckets import buckets
 from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.demo import demo
 from s3pipelines.cli.images import images
@@ -33,7 +34,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(CliContext)
 
 
-for command in (demo, up, sources, index, images, sql):
+for command in (demo, up, sources, buckets, index, images, sql):
     cli.add_command(command)
 
 

@@ -65,6 +65,10 @@ class NoSuchBucket(StorageError):
     """The bucket does not exist at this endpoint."""
 
 
+class NoSuchQueue(StorageError):
+    """The queue of upload notifications does not exist."""
+
+
 class AccessDenied(StorageError):
     """The credentials are known but may not do this."""
 

@@ -91,8 +91,12 @@ def client_of(
     *,
     connections: int = 32,
     read_timeout_s: float = 60,
+    service: str = "s3",
 ) -> BaseClient:
-    """The client of a session that `botocore_session` made for the same access; see `s3_client`."""
+    """The client of a session that `botocore_session` made for the same access; see `s3_client`.
+
+    A client of another service takes `access.endpoint_url` for the address of that service.
+    """
     aws_itself = access.endpoint_url == AWS_ENDPOINT
     config = Config(
         signature_version=UNSIGNED if access.anonymous else None,
@@ -108,7 +112,7 @@ def client_of(
     )
     with configuration_errors():
         client = Session(botocore_session=session).client(
-            "s3",
+            service,
             config=config,
             region_name=region_of(access, session),
             endpoint_url=None if aws_itself else access.endpoint_url,

@@ -1,7 +1,8 @@
-"""What S3 says when it fails, mapped once to the few errors that the project knows."""
+"""What S3 and SQS say when they fail, mapped once to the few errors that the project knows."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import (
@@ -28,6 +29,7 @@ from s3pipelines.core.errors import (
     BadCredentials,
     Gone,
     NoSuchBucket,
+    NoSuchQueue,
     PreconditionFailed,
     StorageError,
     Throttled,
@@ -79,6 +81,11 @@ _BY_CODE: dict[str, tuple[type[StorageError], str, str]] = {
         "The endpoint fails on its own side ({target}, {operation}).",
         "Try again later; if it goes on, look at the server.",
     ),
+    "NonExistentQueue": (
+        NoSuchQueue,
+        "There is no queue {target}.",
+        "Check S3PIPELINES_UPLOAD_QUEUE_URL, or make it with 's3pipelines buckets configure'.",
+    ),
     "NoSuchKey": (Gone, "There is no object {target}.", "It may have been deleted meanwhile."),
     "PreconditionFailed": (
         PreconditionFailed,
@@ -112,6 +119,15 @@ _SAME_AS = {
     "InvalidClientTokenId": "InvalidAccessKeyId",
     "UnrecognizedClientException": "InvalidAccessKeyId",
     "RequestTimeTooSkewed": "SignatureDoesNotMatch",
+    # What SQS says instead, in its older and its newer protocol.
+    "AWS.SimpleQueueService.NonExistentQueue": "NonExistentQueue",
+    "QueueDoesNotExist": "NonExistentQueue",
+    "InvalidAddress": "NonExistentQueue",
+    "AccessDeniedException": "AccessDenied",
+    "ThrottlingException": "SlowDown",
+    "RequestThrottled": "SlowDown",
+    # Too many messages that were received and not yet deleted.
+    "OverLimit": "SlowDown",
 }
 
 
@@ -131,30 +147,55 @@ _NO_KEYS = (
 _NO_ANSWER = (BotocoreConnectionError, HTTPClientError, IncompleteReadError)
 
 
-@contextmanager
-def s3_errors(bucket: str, key: str = "") -> Iterator[None]:
+@dataclass(frozen=True)
+class _Target:
+    """What was asked for, in the words of its errors."""
+
+    text: str
+    where: str
+    bucket: str = ""
+    key: str = ""
+
+
+def s3_errors(bucket: str, key: str = "") -> AbstractContextManager[None]:
     """Turn what botocore raises inside into a `StorageError` that names bucket and key.
 
     Raises:
         StorageError: One of its kinds, with a line that says what to do.
     """
+    where = "Check AWS_ENDPOINT_URL_S3 or the source's --endpoint, and the network"
+    return _errors(_Target(f"s3://{bucket}/{key}", where, bucket, key))
+
+
+def queue_errors(url: str) -> AbstractContextManager[None]:
+    """Turn what botocore raises inside into a `StorageError` that names the queue.
+
+    Raises:
+        NoSuchQueue: There is no such queue.
+        StorageError: One of its kinds, with a line that says what to do.
+    """
+    return _errors(_Target(url, "Check S3PIPELINES_UPLOAD_QUEUE_URL, and the network"))
+
+
+@contextmanager
+def _errors(target: _Target) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _from_response(error, bucket, key) from error
+        raise _from_response(error, target) from error
     except (BotoCoreError, ValueError) as error:
-        raise _from_botocore(error, f"s3://{bucket}/{key}") from error
+        raise _from_botocore(error, target) from error
     except RecursionError as error:
         # botocore 1.44 follows a redirect that names no region for ever.
         raise StorageError(
-            f"The endpoint answers requests for s3://{bucket}/{key} with a redirect.",
+            f"The endpoint answers requests for {target.text} with a redirect.",
             hint="Check its address (https instead of http?) and AWS_REGION.",
         ) from error
     except RuntimeError as error:
         # What botocore raises, unlike all else, when a refresh gives credentials that have expired.
         if not str(error).startswith("Credentials were refreshed"):
             raise
-        raise _no_keys(error, f"s3://{bucket}/{key}") from error
+        raise _no_keys(error, target.text) from error
 
 
 @contextmanager
@@ -181,13 +222,14 @@ def configuration_errors() -> Iterator[None]:
         ) from error
 
 
-def _from_botocore(error: Exception, target: str) -> StorageError:
+def _from_botocore(error: Exception, asked: _Target) -> StorageError:
+    target = asked.text
     if isinstance(error, _NO_KEYS):
         return _no_keys(error, target)
     if isinstance(error, _NO_ANSWER):
         return Unreachable(
             f"The endpoint does not answer when asked for {target} ({_one_line(error)}).",
-            hint="Check AWS_ENDPOINT_URL_S3 or the source's --endpoint, and the network.",
+            hint=f"{asked.where}.",
         )
     if isinstance(error, ParamValidationError) and "bucket name" in str(error):
         return StorageError(
@@ -207,19 +249,19 @@ def _no_keys(error: Exception, target: str) -> BadCredentials:
     )
 
 
-def _from_response(error: ClientError, bucket: str, key: str) -> StorageError:
+def _from_response(error: ClientError, asked: _Target) -> StorageError:
     response: dict[str, Any] = dict(error.response)
     code = str(response.get("Error", {}).get("Code", ""))
     message = _one_line(response.get("Error", {}).get("Message", ""))
     operation = error.operation_name
-    target = f"s3://{bucket}/{key}"
+    target = asked.text
     if operation.startswith("AssumeRole"):
         return BadCredentials(
             f"The role for {target} cannot be assumed: {code} {message}.",
             hint="Check its ARN, its trust policy and the keys that assume it.",
         )
     code = _SAME_AS.get(code, code)
-    if code == "NoSuchKey" and not key:
+    if code == "NoSuchKey" and asked.bucket and not asked.key:
         code = "NoSuchBucket"  # HEAD has no body, so a missing bucket is a bare 404.
     known = _BY_CODE.get(code)
     if known is None:
@@ -230,6 +272,7 @@ def _from_response(error: ClientError, bucket: str, key: str) -> StorageError:
     kind, text, hint = known
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     region = headers.get("x-amz-bucket-region", "the region of the bucket")
+    bucket = asked.bucket
     values = {"bucket": bucket, "target": target, "operation": operation, "region": region}
     return kind(text.format(**values), hint=hint.format(**values))
 
