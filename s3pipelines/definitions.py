@@ -17,6 +17,7 @@ from s3pipelines.jobs.derive_images import (
     nightly_image_check,
     read_image_headers,
 )
+from s3pipelines.jobs.process_uploads import process_uploads
 from s3pipelines.jobs.refresh_index import (
     check_index,
     nightly_check,
@@ -29,6 +30,7 @@ from s3pipelines.resources.duckdb import DuckDBResource
 from s3pipelines.resources.references import ReferenceIOManager
 from s3pipelines.resources.s3 import CatalogS3Resource
 from s3pipelines.sensors.missing_derivatives import build_missing_derivatives
+from s3pipelines.sensors.upload_events import build_upload_events
 from s3pipelines.sensors.upload_listing import build_upload_listing
 from s3pipelines.settings import Settings, load_settings
 
@@ -52,6 +54,7 @@ def build_definitions(
         assets=[uploads, object_index, image_headers, thumbnails],
         asset_checks=[index_checks, image_checks],
         jobs=[
+            process_uploads,
             refresh_index,
             read_image_headers,
             make_thumbnails,
@@ -60,7 +63,11 @@ def build_definitions(
             register_source,
         ],
         schedules=[nightly_reindex, nightly_check, nightly_image_check],
-        sensors=[build_upload_listing(settings), build_missing_derivatives(settings)],
+        sensors=[
+            build_upload_events(settings),
+            build_upload_listing(settings),
+            build_missing_derivatives(settings),
+        ],
         executor=_EXECUTORS[settings.executor],
         resources={**build_resources(settings), **(resource_overrides or {})},
     )

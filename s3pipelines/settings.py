@@ -56,6 +56,25 @@ class Settings(BaseSettings):
     listing_budget_s: float = Field(
         default=5, gt=0, le=10, description="How long one tick of the sensor may list, in seconds."
     )
+    upload_queue_url: str | None = Field(
+        default=None,
+        description="The SQS queue that receives S3 event notifications; without it, uploads are "
+        "found by listing only. See 's3pipelines buckets configure --help'.",
+    )
+    events_interval_s: int = Field(
+        default=10, ge=1, description="Least time between two looks at the queue, in seconds."
+    )
+    events_budget_s: float = Field(
+        default=5, gt=0, le=20, description="How long one look at the queue may take, in seconds."
+    )
+    batch_age_s: float = Field(
+        default=3,
+        ge=0,
+        description="A change waits so long for others before a run is requested, in seconds.",
+    )
+    batch_changes: int = Field(
+        default=1000, ge=1, description="So many changes are worth a run at once."
+    )
     derive_interval_s: int = Field(
         default=30,
         ge=1,

@@ -31,6 +31,9 @@ class DeriveConfig(Config):
     patient: bool = Field(
         False, description="Ask again only after a while for objects that S3 did not give."
     )
+    batch: str | None = Field(
+        None, description="Only objects that this batch of the ledger changed; sensors set it."
+    )
     again: list[str] = Field(
         [], description="Reasons of failures to try again, whatever the rules (see `error`)."
     )
@@ -53,7 +56,13 @@ def derive(
         source = get_source(catalog, context.partition_key)
         if BACKFILL_ID_TAG in context.run.tags:
             _refuse_unasked(source, kind)
-        work = Work(source.id, kind, again=frozenset(config.again), patient=config.patient)
+        work = Work(
+            source.id,
+            kind,
+            again=frozenset(config.again),
+            patient=config.patient,
+            batch=config.batch,
+        )
         report = run(
             catalog,
             work,

@@ -1,10 +1,17 @@
 """`s3pipelines index …`: bring the object index up to date, and take it elsewhere."""
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.output import json_option, print_fields, print_json
+from s3pipelines.core.detection.differences import KINDS
 from s3pipelines.core.preview.wording import human_bytes
+
+if TYPE_CHECKING:
+    from s3pipelines.core.index.apply import Batch
+    from s3pipelines.core.index.refresh import Refresh
 
 
 @click.group()
@@ -14,33 +21,50 @@ def index() -> None:
 
 @index.command()
 @click.option("--source", "source_id", required=True, metavar="ID", help="The source.")
+@click.option("--full", is_flag=True, help="List the whole source, whatever the ledger has.")
 @json_option
 @click.pass_obj
-def refresh(context: CliContext, source_id: str, as_json: bool) -> None:
-    """List a source and bring its rows of the table `objects` up to date."""
-    from s3pipelines.cli.reporting import report_refresh
-    from s3pipelines.core.index.refresh import refresh_index
+def refresh(context: CliContext, source_id: str, full: bool, as_json: bool) -> None:
+    """Bring the rows of a source in the table `objects` up to date.
 
-    done = refresh_index(context.catalog, source_id, say=lambda line: click.echo(line, err=True))
-    report_refresh(context, done)
-    fields = {
-        "source": done.source.id,
-        "objects": done.rows,
-        "size_bytes": done.size_bytes,
-        "created": done.created,
-        "overwritten": done.overwritten,
-        "transitioned": done.transitioned,
-        "deleted": done.deleted,
-        "waiting_to_settle": done.waiting,
-        "written_as": done.wrote,
-        "table_version": done.table_version,
-        "listing_requests": done.requests,
-        "duration_s": round(done.duration_s, 3),
-    }
+    Applies what the ledger has for the source, from events or the listing sensor, without listing.
+    If it has nothing, or with --full, lists the source.
+    """
+    from s3pipelines.cli.reporting import report_index
+    from s3pipelines.core.index.up_to_date import bring_up_to_date
+
+    outcome = bring_up_to_date(
+        context.catalog, source_id, full=full, say=lambda line: click.echo(line, err=True)
+    )
+    report_index(context, outcome)
+    fields = _fields(outcome)
     if as_json:
         print_json(fields)
     else:
-        print_fields({**fields, "size_bytes": human_bytes(done.size_bytes)})
+        print_fields({**fields, "size_bytes": human_bytes(fields["size_bytes"])})
+
+
+def _fields(outcome: "Refresh | Batch") -> dict[str, Any]:
+    from s3pipelines.core.index.refresh import Refresh
+
+    if isinstance(outcome, Refresh):
+        changes = {kind: getattr(outcome, kind) for kind in KINDS}
+        waiting, wrote = outcome.waiting, outcome.wrote
+    else:
+        applied = outcome.applied
+        changes, waiting, wrote = applied.changes, applied.waiting, applied.wrote
+    return {
+        "source": outcome.source.id,
+        "objects": sum(group.objects for group in outcome.groups),
+        "size_bytes": sum(group.size_bytes for group in outcome.groups),
+        **changes,
+        "waiting_to_settle": waiting,
+        "written_as": wrote,
+        "table_version": outcome.table_version,
+        "listing_requests": outcome.requests if isinstance(outcome, Refresh) else 0,
+        "asked_s3_about": outcome.applied.asked,
+        "duration_s": round(outcome.duration_s, 3),
+    }
 
 
 @index.command()

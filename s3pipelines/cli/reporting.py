@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from s3pipelines.cli.context import CliContext
+from s3pipelines.core.index.apply import Batch
 from s3pipelines.core.index.refresh import Refresh
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from s3pipelines.core.imaging.report import Report
 
 
-def report_refresh(context: CliContext, refresh: Refresh) -> None:
+def report_index(context: CliContext, outcome: Refresh | Batch) -> None:
     """Add a materialization of `object_index` that no run made."""
-    from s3pipelines.assets.index_metadata import refresh_metadata
+    from s3pipelines.assets.index_metadata import index_metadata
 
-    metadata = refresh_metadata(context.catalog, refresh)
-    _report_materialization("object_index", refresh.source.id, metadata)
+    metadata = index_metadata(context.catalog, outcome)
+    _report_materialization("object_index", outcome.source.id, metadata)
 
 
 def report_derived(context: CliContext, work: "Work", pool: "DecodePool", report: "Report") -> None:

@@ -51,6 +51,11 @@ _OPTIONS = (
         "--endpoint", "endpoint_url", metavar="URL", help="Another S3 server; 'aws' for AWS."
     ),
     click.option(
+        "--inbox",
+        metavar="s3://B/P",
+        help="Also read uploads noted as JSON files {key, path} there; they are removed.",
+    ),
+    click.option(
         "--requester-pays", is_flag=True, default=None, help="Pay for the requests yourself."
     ),
 )

@@ -18,6 +18,8 @@ from s3pipelines.resources.catalog import CatalogResource
 
 # Runs with this tag take turns per source (see `instance/dagster.yaml`).
 INDEX_SOURCE_TAG = "s3pipelines/index_source"
+# Nightly listings, which leave room for arrivals.
+REINDEX_TAG = "s3pipelines/reindex"
 
 # One step each, so a process of its own beside the run's would only cost a second or two.
 _EXECUTOR = in_process_executor
@@ -27,6 +29,7 @@ refresh_index = define_asset_job(
     "refresh_index",
     selection=AssetSelection.assets(object_index).without_checks(),
     executor_def=_EXECUTOR,
+    config={"ops": {"object_index": {"config": {"full": True}}}},
     description="List a source and bring its rows of the table `objects` up to date. Choose the "
     "source as the partition; there is nothing to configure.",
 )
@@ -57,7 +60,7 @@ def nightly_reindex(
         yield RunRequest(
             run_key=f"{context.scheduled_execution_time:%Y-%m-%d}/{source.id}/{source.generation}",
             partition_key=source.id,
-            tags={INDEX_SOURCE_TAG: source.id},
+            tags={REINDEX_TAG: source.id, "dagster/priority": "-1"},
         )
 
 

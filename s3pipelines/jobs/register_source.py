@@ -25,6 +25,7 @@ class RegisterSource(Config):
     role_arn: str | None = Field(None, description="Role to assume for this source.")
     anonymous: bool = Field(False, description="Ask without credentials (public buckets).")
     endpoint_url: str | None = Field(None, description="Another S3 server; 'aws' for AWS itself.")
+    inbox: str | None = Field(None, description="s3://BUCKET/PREFIX of JSON notes of uploads.")
     requester_pays: bool = Field(False, description="Pay for the requests to this bucket.")
 
 

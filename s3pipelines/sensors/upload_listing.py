@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from dagster import (
     AssetMaterialization,
     DefaultSensorStatus,
-    RunRequest,
     SensorDefinition,
     SensorEvaluationContext,
     SensorResult,
@@ -18,12 +17,11 @@ from s3pipelines.core.detection.passes import Passes
 from s3pipelines.core.errors import S3PipelinesError
 from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.instance.partitions import repair_partitions
-from s3pipelines.jobs.refresh_index import INDEX_SOURCE_TAG, refresh_index
+from s3pipelines.jobs.process_uploads import process_uploads
 from s3pipelines.resources.catalog import CatalogResource
-from s3pipelines.sensors.run_requests import Materializing, reason_to_wait
+from s3pipelines.sensors.batches import APPLIES, Requests, batch_request, request_batches
+from s3pipelines.sensors.run_requests import reason_to_wait
 from s3pipelines.settings import Settings
-
-_REFRESHES = Materializing("object_index", refresh_index.name)
 
 
 def build_upload_listing(settings: Settings) -> SensorDefinition:
@@ -31,11 +29,11 @@ def build_upload_listing(settings: Settings) -> SensorDefinition:
 
     @sensor(
         name="upload_listing",
-        job=refresh_index,
+        job=process_uploads,
         minimum_interval_seconds=settings.listing_interval_s,
         default_status=DefaultSensorStatus.RUNNING,
-        description="Compares a slice of each source's listing with the index at every tick, and "
-        "at the end of a pass requests one refresh of each source that differs.",
+        description="Compares a slice of each source's listing with the index at every tick, "
+        "writes what differs into the ledger, and requests process_uploads where there is any.",
     )
     def upload_listing(
         context: SensorEvaluationContext, catalog: CatalogResource
@@ -43,49 +41,50 @@ def build_upload_listing(settings: Settings) -> SensorDefinition:
         where = catalog.get()
         try:
             registry = read_registry(where)
+            # Not by requests in the result: Dagster checks run requests before it applies those.
+            repair_partitions(context.instance, registry.ids)
+            passes = Passes.from_cursor(context.cursor)
+            shown = look(where, registry.sources, passes, settings.listing_budget_s)
+            in_full = {finding.source.id for finding in shown.findings}
+            others = [source for source in registry.sources if source.id not in in_full]
+            requests = request_batches(context.instance, where, others, settings)
         except S3PipelinesError as error:
             return SkipReason(str(error))
-        # Not by requests in the result: Dagster checks run requests before it applies those.
-        repair_partitions(context.instance, registry.ids)
-        passes = Passes.from_cursor(context.cursor)
-        shown = look(where, registry.sources, passes, settings.listing_budget_s)
         damaged = [str(error) for error in registry.unreadable.values()]
-        return _translate(context, shown, [*damaged, *shown.problems])
+        return _translate(context, shown, requests, [*damaged, *shown.problems])
 
     return upload_listing
 
 
-def _translate(context: SensorEvaluationContext, shown: Look, problems: list[str]) -> SensorResult:
+def _translate(
+    context: SensorEvaluationContext, shown: Look, requests: Requests, problems: list[str]
+) -> SensorResult:
     """What was found as requests, and what stands in their way as a reason to skip."""
-    now = datetime.now(UTC)
-    waiting = {
-        finding.source.id: reason_to_wait(context.instance, _REFRESHES, finding.source.id, now)
-        for finding in shown.findings
-    }
-    ready = [finding for finding in shown.findings if waiting[finding.source.id] is None]
-    notes = [*problems, *(f"{key}: {why}" for key, why in waiting.items() if why)]
     for problem in problems:
         context.log.warning(problem)
+    now = datetime.now(UTC)
+    for finding in shown.findings:
+        source = finding.source
+        if why := reason_to_wait(context.instance, APPLIES, source.id, now):
+            requests.notes.append(f"{source.id}: {why}")
+        else:
+            requests.runs.append(batch_request(source, _run_key(finding), full=True))
+    seen = {f.source.id: f.ended.differing for f in shown.findings} | shown.hinted
+    said = "; ".join([*problems, *requests.notes])
+    agrees = "Differences are in the ledger." if seen else "The index agrees with every source."
     return SensorResult(
-        run_requests=[_request(finding) for finding in ready],
-        skip_reason=None if ready else ("; ".join(notes) or "The index agrees with every source."),
+        run_requests=requests.runs,
+        skip_reason=None if requests.runs else said or agrees,
         cursor=shown.passes.to_cursor(),
         asset_events=[
             AssetMaterialization(
-                "uploads",
-                partition=finding.source.id,
-                metadata={"differing_objects": finding.ended.differing},
+                "uploads", partition=source_id, metadata={"differing_objects": number}
             )
-            for finding in ready
+            for source_id, number in seen.items()
         ],
     )
 
 
-def _request(finding: Finding) -> RunRequest:
-    """One refresh of the source that was found out of date."""
+def _run_key(finding: Finding) -> str:
     source = finding.source
-    return RunRequest(
-        run_key=f"{source.id}/{source.generation}/{finding.ended.started_at.isoformat()}",
-        partition_key=source.id,
-        tags={INDEX_SOURCE_TAG: source.id},
-    )
+    return f"{source.id}/{source.generation}/{finding.ended.started_at.isoformat()}"

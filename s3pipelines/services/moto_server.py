@@ -1,6 +1,6 @@
 """The child process of `MotoServer`: moto behind an HTTP server that keeps connections open.
 
-Three things differ from `python -m moto.server`, which this replaces (moto 5.2.5, werkzeug 3.1.9,
+Four things differ from `python -m moto.server`, which this replaces (moto 5.2.5, werkzeug 3.1.9,
 objects of 20 kB, two cores; requests per second, and milliseconds of the server's CPU for each):
 
                            moto.server        here
@@ -15,6 +15,8 @@ objects of 20 kB, two cores; requests per second, and milliseconds of the server
 - A conditional write is atomic, as S3 promises and as Delta Lake's commits need. moto checks the
   condition and then writes without a lock: with the interpreter's switch interval at 10 µs, 99 of
   400 races between eight writers were won twice.
+- Whether a message of a queue has expired is looked up, where moto computes all attributes of the
+  queue for each message: to receive ten of 1,000 took 483 ms, and takes 12 ms.
 
 It listens on a free port, prints that port, and ends when its standard input is closed, so that it
 cannot outlive whoever started it.
@@ -29,11 +31,13 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import IO, Any, cast
 
+from moto.core.utils import unix_time
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
     create_backend_app,
 )
+from moto.sqs.models import Message, SQSBackend
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import make_server
 from werkzeug.wsgi import LimitedStream
@@ -132,6 +136,11 @@ class KeepAliveHandler(MotoRequestHandler):
         self.wfile.flush()
 
 
+def _is_fresh(backend: SQSBackend, queue_name: str, message: Message) -> bool:
+    sent_at_s = (message.sent_timestamp or 0) / 1000
+    return backend.get_queue(queue_name).message_retention_period + sent_at_s > unix_time()
+
+
 def _end_with_parent() -> None:
     sys.stdin.buffer.read()
     os._exit(0)
@@ -140,6 +149,7 @@ def _end_with_parent() -> None:
 def main() -> None:
     """Serve until standard input is closed."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    SQSBackend.is_message_valid_based_on_retention_period = _is_fresh
     server = make_server(LOOPBACK, 0, Application(), True, request_handler=KeepAliveHandler)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.stdout.write(f"{server.port}\n")

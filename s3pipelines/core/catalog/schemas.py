@@ -121,6 +121,7 @@ CHANGES = TableSchema(
         Column("event", pa.string(), "S3's name of the event.", True),
         Column("event_time", TIMESTAMP, "When the event happened, by S3's clock.", True),
         Column("observed_at", TIMESTAMP, "When it was observed, by this project's clock."),
+        Column("hinted_at", TIMESTAMP, "When the hint was observed that this answers.", True),
         Column("observed_by", pa.string(), "`event`, `listing`, `register` or `batch`."),
         Column("batch_id", pa.string(), "The batch in which S3 was asked.", True),
         Column(

@@ -1,25 +1,36 @@
 """One look at all sources within a time budget: the work of one tick of the listing sensor."""
 
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import duckdb
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
+from s3pipelines.core.catalog.schemas import CHANGES
+from s3pipelines.core.catalog.tables import find_table
+from s3pipelines.core.detection.ledger import append_hints, load_observations, new_row
 from s3pipelines.core.detection.passes import Passes, SourcePass
-from s3pipelines.core.detection.slices import Slice, compare_slice
+from s3pipelines.core.detection.pending import read_pending
+from s3pipelines.core.detection.slices import MOST_HINTS, Slice, compare_slice
 from s3pipelines.core.errors import S3PipelinesError
 from s3pipelines.core.sources.guards import refuse_own_output
 from s3pipelines.core.sources.refreshes import last_refresh
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.sources.turns import in_turn
 
+# What was listed is compared and written down within the rest of the time.
+_LISTING_SHARE = 0.6
+_Hints = list[tuple[Source, list[dict[str, Any]]]]
+
 
 @dataclass(frozen=True)
 class Finding:
-    """A source whose pass ended and showed that its index is out of date."""
+    """A source that is to be listed in full: it was never indexed, or too much differs."""
 
     source: Source
     ended: SourcePass
@@ -31,12 +42,14 @@ class Look:
 
     Attributes:
         passes: Where every pass stands now.
-        findings: Sources with something to index.
+        findings: Sources that are to be listed in full.
+        hinted: By source, how many objects that differ from the index are in the ledger now.
         problems: A line for each source that could not be listed; its pass stands where it stood.
     """
 
     passes: Passes
     findings: tuple[Finding, ...]
+    hinted: dict[str, int]
     problems: tuple[str, ...]
 
 
@@ -51,17 +64,21 @@ def look(
     """Advance the passes of as many sources as the time allows, one slice each.
 
     Args:
-        catalog: Where the index is.
+        catalog: Where the index and the ledger are.
         sources: All registered sources.
         passes: Where the passes stand.
-        budget_s: Seconds after which no further request is started.
+        budget_s: How many seconds all of it may take.
         clock: The monotonic clock, in seconds.
+
+    Raises:
+        StorageError: The ledger cannot be written; nothing of this look counts.
     """
-    deadline = clock() + budget_s
+    deadline = clock() + budget_s * _LISTING_SHARE
     by_id = {source.id: source for source in sources}
     passes = passes.only(set(by_id))
     findings: list[Finding] = []
     problems: list[str] = []
+    hints: _Hints = []
     order = in_turn(by_id, passes.next_source)
     with connect(catalog) as connection:
         for position, source_id in enumerate(order):
@@ -74,24 +91,28 @@ def look(
             current = passes.of(source_id, source.generation)
             try:
                 shown = _slice(catalog, connection, source, current, clock() + share)
+                new = _not_yet_hinted(catalog, connection, source, shown)
             except S3PipelinesError as error:
                 problems.append(f"{source_id}: {error}")
                 continue
             passes, finding = after_slice(passes, source, current, shown)
-            if finding and not _refreshed_since(catalog, finding):
+            if finding is None:
+                hints.append((source, new))
+            elif not _refreshed_since(catalog, finding):
                 findings.append(finding)
-    return Look(passes, tuple(findings), tuple(problems))
+    append_hints(catalog, hints, datetime.now(UTC))
+    hinted = {source.id: len(rows) for source, rows in hints if rows}
+    return Look(passes, tuple(findings), hinted, tuple(problems))
 
 
 def after_slice(
     passes: Passes, source: Source, current: SourcePass, shown: Slice
 ) -> tuple[Passes, Finding | None]:
-    """Where the passes stand after a slice, and what it says if it was the last one."""
+    """Where the passes stand after a slice, and whether the source is to be listed in full."""
     advanced = current.advanced(shown.after or "", shown.differing)
-    if shown.after is not None and not shown.never_indexed:
-        return passes.with_pass(source.id, advanced), None
-    finding = Finding(source, advanced) if advanced.differing else None
-    return passes.with_pass(source.id, None), finding
+    if shown.never_indexed or advanced.differing > MOST_HINTS:
+        return passes.with_pass(source.id, None), Finding(source, advanced)
+    return passes.with_pass(source.id, None if shown.after is None else advanced), None
 
 
 def _refreshed_since(catalog: Catalog, finding: Finding) -> bool:
@@ -109,3 +130,33 @@ def _slice(
 ) -> Slice:
     refuse_own_output(catalog, source)
     return compare_slice(catalog, connection, source, current.after, deadline)
+
+
+def _not_yet_hinted(
+    catalog: Catalog, connection: duckdb.DuckDBPyConnection, source: Source, shown: Slice
+) -> list[dict[str, Any]]:
+    """Rows of the ledger for what differs, without what waits there to be asked about anyway."""
+    waiting: set[str] = set()
+    pending = read_pending(catalog, source) if shown.hints else None
+    ledger = find_table(catalog, CHANGES) if pending else None
+    if pending is not None and ledger is not None:
+        if pending.hints > MOST_HINTS:
+            return []  # What is not among them is found by the next pass.
+        load_observations(connection, catalog, ledger, source.id, pending.first)
+        found = connection.execute("SELECT key FROM observations WHERE kind = 'hinted'").fetchall()
+        waiting = {key for (key,) in found}
+    return [_row(source, hint) for hint in shown.hints if hint["key"] not in waiting]
+
+
+def _row(source: Source, hint: dict[str, Any]) -> dict[str, Any]:
+    seen = {k: v for k, v in hint.items() if k not in ("key", "kind")}
+    return new_row(
+        source.id,
+        hint["key"],
+        "hinted",
+        id=uuid.uuid4().hex,
+        observed_at=datetime.now(UTC),
+        observed_by="listing",
+        note=f"A listing shows it {hint['kind']}.",
+        **seen,
+    )

@@ -15,6 +15,8 @@ from s3pipelines.core.errors import AlreadyExists, Busy, Gone, PreconditionFaile
 from s3pipelines.core.sources.source import Source
 
 _ATTEMPTS = 20
+# A run that was requested needs so long to be seen as queued by another sensor.
+_REQUESTED_FOR = timedelta(seconds=15)
 
 
 class Pending(BaseModel):
@@ -30,6 +32,7 @@ class Pending(BaseModel):
         due_at: When the first of these is to be asked about again.
         requested: The version of the ledger that a run was last requested for.
         attempt: How many times one was requested for that version.
+        requested_at: When one was requested last.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,6 +46,7 @@ class Pending(BaseModel):
     due_at: datetime | None = None
     requested: int = -1
     attempt: int = 0
+    requested_at: datetime | None = None
 
     def is_ripe(self, now: datetime, least_age_s: float, least_hints: int) -> bool:
         """Whether a batch is worth a run: old enough, large enough, or waited for long enough."""
@@ -87,21 +91,32 @@ def note_hints(catalog: Catalog, source: Source, version: int, hints: int, at: d
     _update(catalog, source, noted)
 
 
-def next_attempt(catalog: Catalog, source: Source) -> Pending | None:
+def next_attempt(catalog: Catalog, source: Source, now: datetime) -> Pending | None:
     """Count a run that is about to be requested, so that each one has a key of its own.
 
     Dagster drops a run whose key it has seen, also if that run failed. So the key names the
     version of the ledger and the attempt, which is counted here and not in Dagster.
+
+    Returns:
+        None if there is nothing to do any more, or another sensor was faster.
     """
+    faster = False
 
     def counted(known: Pending | None) -> Pending | None:
+        nonlocal faster
+        faster = False
         if known is None:
             return None
         again = known.requested == known.last
+        if again and known.requested_at is not None and now - known.requested_at < _REQUESTED_FOR:
+            faster = True
+            return known
         attempt = known.attempt + 1 if again else 1
-        return known.model_copy(update={"requested": known.last, "attempt": attempt})
+        update = {"requested": known.last, "attempt": attempt, "requested_at": now}
+        return known.model_copy(update=update)
 
-    return _update(catalog, source, counted)
+    counted_now = _update(catalog, source, counted)
+    return None if faster else counted_now
 
 
 def settle(
@@ -129,6 +144,7 @@ def settle(
                 "since": known.since if known.since != seen.since else seen.since,
                 "requested": known.requested,
                 "attempt": known.attempt,
+                "requested_at": known.requested_at,
             }
         )
 

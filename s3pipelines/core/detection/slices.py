@@ -2,22 +2,26 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import sql_text
-from s3pipelines.core.catalog.schemas import OBJECTS
-from s3pipelines.core.catalog.tables import files_of_source, find_table, source_predicate
+from s3pipelines.core.catalog.tables import source_predicate
 from s3pipelines.core.catalog.views import index_now
 from s3pipelines.core.detection.differences import DIFFERENCES
+from s3pipelines.core.sources.refreshes import last_refresh
 from s3pipelines.core.sources.scope import SCOPED, Scope
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.listing import list_pages
 
 # About 10 MB of rows: a slice is compared in memory, however long the tick may last.
 _MOST_PAGES = 200
+# More than this is told as a number only: asking S3 about each of them would cost more than a
+# listing of the source does.
+MOST_HINTS = 5000
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,13 @@ class Slice:
 
     Attributes:
         differing: Objects whose listed state is not that of the index.
+        hints: What the listing showed of these, rows of `DIFFERENCES`; none if they are too many.
         after: The last key that was compared, or None when the listing ended.
-        never_indexed: The index holds nothing of this source, so the rest need not be looked at.
+        never_indexed: The source was never listed in full, so the rest need not be looked at.
     """
 
     differing: int
+    hints: tuple[dict[str, Any], ...]
     after: str | None
     never_indexed: bool = False
 
@@ -61,16 +67,16 @@ def compare_slice(
     indexed = _indexed_between(catalog, source, after, None if ended else end)
     connection.register("listed", listed)
     connection.execute(f"CREATE OR REPLACE TEMP VIEW indexed AS {indexed}")
-    differing = _count(connection, f"SELECT count(*) FROM ({DIFFERENCES})")
-    nothing_indexed = not after and _count(connection, "SELECT count(*) FROM indexed") == 0
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE differences AS {DIFFERENCES}")
+    differing = _count(connection, "SELECT count(*) FROM differences")
+    few = differing <= MOST_HINTS
+    hints = connection.execute("FROM differences").to_arrow_table().to_pylist() if few else []
     connection.unregister("listed")
     return Slice(
         differing=differing,
+        hints=tuple(hints),
         after=None if ended else end,
-        never_indexed=nothing_indexed
-        and differing > 0
-        and not ended
-        and _is_empty(catalog, source),
+        never_indexed=differing > 0 and last_refresh(catalog, source) is None,
     )
 
 
@@ -96,11 +102,6 @@ def _indexed_between(catalog: Catalog, source: Source, after: str, until: str | 
     if until is not None:
         conditions.append(f"key <= {sql_text(until)}")
     return f"SELECT * FROM ({index_now(catalog)}) WHERE {' AND '.join(conditions)}"
-
-
-def _is_empty(catalog: Catalog, source: Source) -> bool:
-    table = find_table(catalog, OBJECTS)
-    return table is None or not files_of_source(table, source.id)
 
 
 def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -38,11 +38,13 @@ class OpenKey:
 
     Attributes:
         observed_by: Who hinted at it.
+        since: When that was observed.
         restore_id: An event said that a restore from the archive was completed, and its id.
     """
 
     key: str
     observed_by: str
+    since: datetime
     restore_id: str | None = None
 
 
@@ -154,6 +156,7 @@ class Answers:
             "id": observation_id(self._batch_id, open_key.key),
             "observed_at": at,
             "observed_by": open_key.observed_by,
+            "hinted_at": open_key.since,
             "batch_id": self._batch_id,
         }
         found = answer.found
@@ -198,7 +201,7 @@ def _chunks(connection: duckdb.DuckDBPyConnection) -> Iterator[list[OpenKey]]:
     start = 0
     while True:
         found = connection.execute(
-            "SELECT key, observed_by, restore_id FROM open_keys "
+            "SELECT key, observed_by, since, restore_id FROM open_keys "
             "WHERE rowid >= ? AND rowid < ? ORDER BY key",
             [start, start + _KEYS_PER_COMMIT],
         ).fetchall()

@@ -15,8 +15,9 @@ from pydantic import (
     model_validator,
 )
 
+from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.storage.access import AWS_ENDPOINT, Access
-from s3pipelines.core.storage.locations import S3Location
+from s3pipelines.core.storage.locations import S3Location, parse_s3_location
 
 SOURCE_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
@@ -51,6 +52,18 @@ Named = Annotated[str | None, AfterValidator(_or_none)]
 Endpoint = Annotated[Named, AfterValidator(_endpoint)]
 
 
+def _inbox(path: str | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return parse_s3_location(path).uri
+    except InvalidInput as error:
+        raise ValueError(str(error)) from error
+
+
+Inbox = Annotated[Named, AfterValidator(_inbox)]
+
+
 class HistoryEntry(BaseModel):
     """One thing that somebody did to a source's registration."""
 
@@ -73,6 +86,8 @@ class SourceOptions(BaseModel):
         fresh_within_hours: Older than this, the index counts as stale.
         read_only: The project never writes to or deletes from this source.
         endpoint_url: Another S3 server than the catalog's; `aws` for AWS itself.
+        inbox: `s3://bucket/prefix` of JSON files that note uploads, `{"key": …, "path": …}`; they
+            are read and removed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,6 +106,7 @@ class SourceOptions(BaseModel):
     anonymous: bool = False
     endpoint_url: Endpoint = None
     requester_pays: bool = False
+    inbox: Inbox = None
 
     @model_validator(mode="after")
     def _one_identity(self) -> Self:
@@ -118,6 +134,18 @@ class Source(SourceOptions):
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     created_by: str = ""
     history: tuple[HistoryEntry, ...] = ()
+
+    @model_validator(mode="after")
+    def _inbox_is_apart(self) -> Self:
+        place = self.inbox_location
+        if place is not None and place.overlaps(self.location):
+            raise ValueError("the inbox and the source overlap: its files would be objects")
+        return self
+
+    @property
+    def inbox_location(self) -> S3Location | None:
+        """Where its uploads are noted, if they are."""
+        return parse_s3_location(self.inbox) if self.inbox else None
 
     @property
     def location(self) -> S3Location:

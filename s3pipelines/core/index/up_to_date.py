@@ -1,0 +1,40 @@
+"""The index, brought up to date the cheapest way that is right."""
+
+from collections.abc import Callable
+
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.detection.pending import read_pending
+from s3pipelines.core.index.apply import Batch, apply_changes
+from s3pipelines.core.index.refresh import Refresh, refresh_index
+from s3pipelines.core.sources.refreshes import last_refresh
+from s3pipelines.core.sources.registry import get_source
+
+
+def bring_up_to_date(
+    catalog: Catalog,
+    source_id: str,
+    *,
+    full: bool = False,
+    batch_id: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Refresh | Batch:
+    """Apply what the ledger has, without listing; or list, if it has nothing or that is asked for.
+
+    Args:
+        catalog: Where the registry and the tables are.
+        source_id: A registered source.
+        full: List the source, whatever the ledger has.
+        batch_id: Names the batch in the ledger.
+        say: Is told of the steps, a line each.
+
+    Raises:
+        NotFound: There is no such source (any more).
+        InvalidInput: The source overlaps with what the project writes.
+        Busy: Another process is at it, and went on for ten minutes.
+        StorageError: The source gives no answers, or the catalog cannot be written.
+    """
+    source = get_source(catalog, source_id)
+    listed = last_refresh(catalog, source) is not None
+    if full or not listed or read_pending(catalog, source) is None:
+        return refresh_index(catalog, source_id, batch_id=batch_id, say=say)
+    return apply_changes(catalog, source_id, batch_id=batch_id, say=say)

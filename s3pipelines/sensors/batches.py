@@ -1,0 +1,69 @@
+"""Requests for `process_uploads`: one run per source with ripe changes in the ledger."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dagster import AssetKey, DagsterInstance, RunRequest
+
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.detection.pending import next_attempt, read_pending
+from s3pipelines.core.sources.source import Source
+from s3pipelines.jobs.process_uploads import process_uploads
+from s3pipelines.jobs.refresh_index import INDEX_SOURCE_TAG
+from s3pipelines.sensors.run_requests import Materializing, reason_to_wait
+from s3pipelines.settings import Settings
+
+APPLIES = Materializing("object_index", process_uploads.name)
+_ON_ARRIVAL = {"headers": "image_headers", "thumbnails": "thumbnails"}
+# Before backfills and nightly listings: somebody has just uploaded something.
+_PRIORITY = "1"
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What is requested, and why something is not."""
+
+    runs: list[RunRequest]
+    notes: list[str]
+
+
+def request_batches(
+    instance: DagsterInstance, catalog: Catalog, sources: Iterable[Source], settings: Settings
+) -> Requests:
+    """One run per source whose changes have waited, or piled up, for long enough.
+
+    Raises:
+        StorageError: The catalog cannot be used.
+    """
+    now = datetime.now(UTC)
+    requests = Requests([], [])
+    for source in sources:
+        pending = read_pending(catalog, source)
+        if not pending or not pending.is_ripe(now, settings.batch_age_s, settings.batch_changes):
+            continue
+        if why := reason_to_wait(instance, APPLIES, source.id, now):
+            requests.notes.append(f"{source.id}: {why}")
+        elif counted := next_attempt(catalog, source, now):
+            key = f"{source.id}/{source.generation}/{counted.last}/{counted.attempt}"
+            requests.runs.append(batch_request(source, key))
+    return requests
+
+
+def batch_request(source: Source, run_key: str, *, full: bool = False) -> RunRequest:
+    """The run that takes a batch in, and derives on arrival what the source wants then."""
+    wanted = [asset for wish, asset in _ON_ARRIVAL.items() if wish in source.derive]
+    return RunRequest(
+        run_key=run_key,
+        job_name=process_uploads.name,
+        partition_key=source.id,
+        asset_selection=[AssetKey(name) for name in ("object_index", *wanted)],
+        run_config=_config(wanted, run_key, full),
+        tags={INDEX_SOURCE_TAG: source.id, "dagster/priority": _PRIORITY},
+    )
+
+
+def _config(wanted: Sequence[str], batch_id: str, full: bool) -> dict[str, object]:
+    index = {"object_index": {"config": {"batch": batch_id, "full": full}}}
+    derive = {name: {"config": {"batch": batch_id, "patient": True}} for name in wanted}
+    return {"ops": {**index, **derive}}
