@@ -138,7 +138,8 @@ class KeepAliveHandler(MotoRequestHandler):
 
 def _is_fresh(backend: SQSBackend, queue_name: str, message: Message) -> bool:
     sent_at_s = (message.sent_timestamp or 0) / 1000
-    return backend.get_queue(queue_name).message_retention_period + sent_at_s > unix_time()
+    queue: Any = backend.get_queue(queue_name)
+    return queue.message_retention_period + sent_at_s > unix_time()
 
 
 def _end_with_parent() -> None:
@@ -149,7 +150,7 @@ def _end_with_parent() -> None:
 def main() -> None:
     """Serve until standard input is closed."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    SQSBackend.is_message_valid_based_on_retention_period = _is_fresh
+    cast(Any, SQSBackend).is_message_valid_based_on_retention_period = _is_fresh
     server = make_server(LOOPBACK, 0, Application(), True, request_handler=KeepAliveHandler)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.stdout.write(f"{server.port}\n")
