@@ -62,18 +62,19 @@ class Settings(BaseSettings):
         "found by listing only. See 's3pipelines buckets configure --help'.",
     )
     events_interval_s: int = Field(
-        default=10, ge=1, description="Least time between two looks at the queue, in seconds."
+        default=5, ge=1, description="Least time between two looks at the queue, in seconds."
     )
     events_budget_s: float = Field(
         default=5, gt=0, le=20, description="How long one look at the queue may take, in seconds."
     )
     batch_age_s: float = Field(
-        default=3,
+        default=0,
         ge=0,
-        description="A change waits so long for others before a run is requested, in seconds.",
+        description="An event waits so long for others before a run is requested, in seconds. "
+        "While a run of a source is under way, its events wait anyway.",
     )
     batch_changes: int = Field(
-        default=1000, ge=1, description="So many changes are worth a run at once."
+        default=1000, ge=1, description="So many events are worth a run at once."
     )
     derive_interval_s: int = Field(
         default=30,

@@ -12,7 +12,6 @@ from s3pipelines.core.sources.source import Source
 from s3pipelines.jobs.process_uploads import process_uploads
 from s3pipelines.jobs.refresh_index import INDEX_SOURCE_TAG
 from s3pipelines.sensors.run_requests import Materializing, reason_to_wait
-from s3pipelines.settings import Settings
 
 APPLIES = Materializing("object_index", process_uploads.name)
 _ON_ARRIVAL = {"headers": "image_headers", "thumbnails": "thumbnails"}
@@ -29,9 +28,21 @@ class Requests:
 
 
 def request_batches(
-    instance: DagsterInstance, catalog: Catalog, sources: Iterable[Source], settings: Settings
+    instance: DagsterInstance,
+    catalog: Catalog,
+    sources: Iterable[Source],
+    *,
+    least_age_s: float = 0,
+    least_changes: int = 1,
 ) -> Requests:
     """One run per source whose changes have waited, or piled up, for long enough.
+
+    Args:
+        instance: Knows what is queued, running, or failed a moment ago.
+        catalog: Where the ledger is.
+        sources: The sources that may be requested.
+        least_age_s: How long the oldest change must have waited, in seconds, ...
+        least_changes: ... unless there are so many.
 
     Raises:
         StorageError: The catalog cannot be used.
@@ -40,7 +51,7 @@ def request_batches(
     requests = Requests([], [])
     for source in sources:
         pending = read_pending(catalog, source)
-        if not pending or not pending.is_ripe(now, settings.batch_age_s, settings.batch_changes):
+        if not pending or not pending.is_ripe(now, least_age_s, least_changes):
             continue
         if why := reason_to_wait(instance, APPLIES, source.id, now):
             requests.notes.append(f"{source.id}: {why}")

@@ -42,7 +42,13 @@ def build_upload_events(settings: Settings) -> SensorDefinition:
             repair_partitions(context.instance, registry.ids)
             budget_s, queue = settings.events_budget_s, settings.upload_queue_url
             collected = collect(where, queue, registry.sources, budget_s)
-            requests = request_batches(context.instance, where, registry.sources, settings)
+            requests = request_batches(
+                context.instance,
+                where,
+                registry.sources,
+                least_age_s=settings.batch_age_s,
+                least_changes=settings.batch_changes,
+            )
         except S3PipelinesError as error:
             return SkipReason(str(error))
         return _translate(context, collected, requests)

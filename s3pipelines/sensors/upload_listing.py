@@ -47,7 +47,7 @@ def build_upload_listing(settings: Settings) -> SensorDefinition:
             shown = look(where, registry.sources, passes, settings.listing_budget_s)
             in_full = {finding.source.id for finding in shown.findings}
             others = [source for source in registry.sources if source.id not in in_full]
-            requests = request_batches(context.instance, where, others, settings)
+            requests = request_batches(context.instance, where, others)
         except S3PipelinesError as error:
             return SkipReason(str(error))
         damaged = [str(error) for error in registry.unreadable.values()]

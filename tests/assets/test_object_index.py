@@ -1,5 +1,6 @@
 """The asset `object_index`, its checks, and what they show in the Dagster UI."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from s3pipelines.core.catalog.tables import open_table
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources import refreshes
 from s3pipelines.core.sources.registry import create_source, get_source, update_source
+from s3pipelines.core.sql.session import open_session
 from tests.core.index.rows import index_keys
 from tests.dagster_world import DagsterWorld
 
@@ -64,6 +66,8 @@ def test_a_materialization_carries_numbers_that_the_ui_can_plot(maps: DagsterWor
         "waiting_to_settle": 0,
         "listing_requests": 1,
         "table_version": 1,
+        "changes_last_hour": 0,
+        "oldest_unapplied_s": 0,
     }
 
 
@@ -78,13 +82,14 @@ def test_a_materialization_has_a_table_by_extension_and_storage_class(maps: Dags
     ]
 
 
-def test_the_statement_in_the_metadata_is_one_that_any_duckdb_answers(maps: DagsterWorld):
+def test_the_statements_in_the_metadata_are_ones_that_the_session_answers(maps: DagsterWorld):
     maps.run("refresh_index", partition_key="maps")
     text = latest_metadata(maps)["ask_it"]
-    statement = text.split("```sql\n")[1].split("```")[0]
+    largest, history = re.findall(r'sql "(.*)"', text)
 
-    with connect(maps.catalog) as duckdb:
-        assert len(duckdb.execute(statement).fetchall()) == 3
+    with open_session(maps.catalog) as session:
+        assert session.run(largest).read_all().num_rows == 3
+        assert session.run(history).read_all().num_rows == 0
 
 
 def test_the_asset_declares_its_columns_and_its_lineage(world: DagsterWorld):

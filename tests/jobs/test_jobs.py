@@ -69,6 +69,7 @@ def test_every_job_says_what_it_does_and_needs_no_more_than_it_asks_for(world: D
     jobs = [job for job in world.repository.get_all_jobs() if not job.name.startswith("__")]
 
     assert {job.name for job in jobs} == {
+        "process_uploads",
         "refresh_index",
         "check_index",
         "register_source",

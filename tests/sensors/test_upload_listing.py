@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from dagster import AssetKey, DagsterRunStatus
+from dagster import AssetKey, DagsterRunStatus, RunRequest
 
 from s3pipelines.core.detection import looks
 from s3pipelines.core.errors import AccessDenied, Unreachable
@@ -12,7 +12,7 @@ from s3pipelines.sensors import upload_listing
 from s3pipelines.sensors.run_requests import Materializing, pause_after, reason_to_wait
 from tests.dagster_world import DagsterWorld
 
-REFRESHES = Materializing("object_index", "refresh_index")
+APPLIES = Materializing("object_index", "process_uploads")
 
 
 @pytest.fixture
@@ -27,9 +27,19 @@ def partitions(world: DagsterWorld) -> list[str]:
     return list(world.instance.get_dynamic_partitions("sources"))
 
 
+def carry_out(world: DagsterWorld, request: RunRequest):
+    return world.run(
+        request.job_name or "",
+        partition_key=request.partition_key,
+        run_config=request.run_config,
+        asset_selection=request.asset_selection,
+        tags=request.tags,
+    )
+
+
 def leave_run(world: DagsterWorld, status: DagsterRunStatus) -> str:
     """Leave a run of `maps` behind in that state."""
-    job = world.repository.get_job("refresh_index")
+    job = world.repository.get_job("process_uploads")
     run = world.instance.create_run_for_job(job, status=status, tags={"dagster/partition": "maps"})
     return run.run_id
 
@@ -45,7 +55,7 @@ def test_the_requested_run_brings_the_index_up_to_date_and_the_next_tick_rests(
     maps: DagsterWorld,
 ):
     request = (maps.tick().run_requests or [])[0]
-    assert maps.run("refresh_index", partition_key="maps", tags=request.tags).success
+    assert carry_out(maps, request).success
 
     tick = maps.tick()
 
@@ -93,7 +103,7 @@ def test_a_failed_run_is_tried_again_with_another_run_key(maps: DagsterWorld):
     leave_run(maps, DagsterRunStatus.FAILURE)
 
     assert (
-        reason_to_wait(maps.instance, REFRESHES, "maps", datetime.now(UTC) + timedelta(hours=2))
+        reason_to_wait(maps.instance, APPLIES, "maps", datetime.now(UTC) + timedelta(hours=2))
         is None
     )
     second = (maps.tick().run_requests or [])[0]
@@ -109,9 +119,9 @@ def test_a_run_that_failed_just_now_is_not_tried_again_at_once(maps: DagsterWorl
     s3.delete_object(Bucket=bucket, Key="maps/1")
     maps.instance.add_dynamic_partitions("sources", ["maps"])
     maps.catalog.documents.put("sources/maps.json", b"not json")
-    assert not maps.run("refresh_index", partition_key="maps").success
+    assert not maps.run("process_uploads", partition_key="maps").success
 
-    reason = reason_to_wait(maps.instance, REFRESHES, "maps", datetime.now(UTC))
+    reason = reason_to_wait(maps.instance, APPLIES, "maps", datetime.now(UTC))
 
     assert reason is not None
     assert reason.startswith("the last 1 run(s) failed; tried again at")

@@ -115,6 +115,8 @@ class Queue:
         """See `Mailbox.receive`."""
         # One request finds an empty queue to be so: a tick every ten seconds is a quarter of a
         # million a month. Waiting makes SQS ask all of its servers.
+        if most < 1 or time.monotonic() >= deadline:
+            return []
         messages = self._receive_batch(min(most, _BATCH), wait_s=_FIRST_WAIT_S)
         if not messages or len(messages) == most:
             return messages

@@ -92,7 +92,7 @@ def test_received_messages_hide_from_others_for_two_minutes(url: str, send: Send
         "QueueUrl": f"{fake.url}/1/q",
         "MaxNumberOfMessages": 10,
         "VisibilityTimeout": 120,
-        "WaitTimeSeconds": 0,
+        "WaitTimeSeconds": 1,
     }
 
 
