@@ -15,10 +15,10 @@ import duckdb
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
-from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS
+from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS, OBJECTS_TAIL
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
-from s3pipelines.core.preview.gallery_rows import Tables, candidates, rows_of
+from s3pipelines.core.preview.gallery_rows import Tables, candidates, count_objects, rows_of
 from s3pipelines.core.preview.items import GalleryItem, Show, item_of, shows
 from s3pipelines.core.preview.key_ranges import (
     KeyRange,
@@ -135,9 +135,10 @@ class Gallery:
         with self._cursor() as cursor:
             try:
                 items = _find(cursor, tables, source, request, keys)
+                total = count_objects(cursor, tables)
             except RAISED_BY_DUCKDB as error:
                 raise statement_error(error, self.catalog.memory_limit_mb) from error
-        return _page(source, request, items, sum(file.rows for file in tables.objects))
+        return _page(source, request, items, total)
 
     def counts(self) -> dict[str, int]:
         """How many objects of each source are in the index; without those that have none.
@@ -155,7 +156,7 @@ class Gallery:
             self._stack.close()
 
     def _tables(self, source_id: str) -> Tables:
-        schemas = (OBJECTS, IMAGES, DERIVATIVES)
+        schemas = (OBJECTS, OBJECTS_TAIL, IMAGES, DERIVATIVES)
         # Side by side: to open a Delta table on S3 takes several requests in a row.
         with ThreadPoolExecutor(len(schemas)) as pool:
             found = list(pool.map(lambda schema: files_by_source(self.catalog, schema), schemas))

@@ -7,7 +7,14 @@ from typing import Any
 import duckdb
 
 from s3pipelines.core.catalog.duck import sql_text
-from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS, TableSchema
+from s3pipelines.core.catalog.schemas import (
+    DERIVATIVES,
+    IMAGES,
+    OBJECTS,
+    OBJECTS_TAIL,
+    TableSchema,
+)
+from s3pipelines.core.catalog.views import with_tail
 from s3pipelines.core.imaging.failures import failure_condition
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
 from s3pipelines.core.preview.items import Show
@@ -21,13 +28,14 @@ class Tables:
     """The files of one source in each table, all as they were at one moment."""
 
     objects: list[KeyFile]
+    tail: list[KeyFile]
     images: list[KeyFile]
     derivatives: list[KeyFile]
 
     def leading(self, show: Show) -> list[KeyFile]:
         """The files that tell which keys come next."""
         if show == "all":
-            return self.objects
+            return self.objects + self.tail
         return self.derivatives if show == "images" else self.derivatives + self.images
 
 
@@ -45,7 +53,7 @@ def candidates(
     What was true of an object once need not be true of it now: `rows_of` tells.
     """
     condition, values = _within(keys)
-    objects = _scan(cursor, OBJECTS, tables.objects, keys)
+    objects = _objects(cursor, tables, keys)
     made = _scan(cursor, DERIVATIVES, tables.derivatives, keys)
     headers = _scan(cursor, IMAGES, tables.images, keys)
     ours = f"{condition} AND {_thumbnails(params)}"
@@ -86,12 +94,34 @@ def rows_of(
             WHERE {ours} AND {_thumbnails(params)} GROUP BY key, etag
         )
         SELECT key, etag, size_bytes, last_modified, storage_class, extension, header, thumbnail
-        FROM {_scan(cursor, OBJECTS, tables.objects, within)}
+        FROM {_objects(cursor, tables, within)}
         LEFT JOIN headers USING (key, etag) LEFT JOIN thumbnails USING (key, etag)
         WHERE {ours} ORDER BY key
     """
     values = {"first": first, "last": last, "keys": list(keys)}
     return cursor.execute(query, values).to_arrow_table().to_pylist()
+
+
+def count_objects(cursor: duckdb.DuckDBPyConnection, tables: Tables) -> int:
+    """How many objects the index has; without a tail, Delta's log tells."""
+    if not tables.tail:
+        return sum(file.rows for file in tables.objects)
+    query = f"SELECT count(*) FROM {_objects(cursor, tables, KeyRange())}"
+    return cursor.execute(query).fetchall()[0][0]
+
+
+def _objects(cursor: duckdb.DuckDBPyConnection, tables: Tables, keys: KeyRange) -> str:
+    base = _scan(cursor, OBJECTS, tables.objects, keys)
+    if not overlapping(tables.tail, keys):
+        return base
+    tail = _scan(cursor, OBJECTS_TAIL, tables.tail, keys)
+    return f"({with_tail(_of_one_source(OBJECTS, base), _of_one_source(OBJECTS_TAIL, tail))})"
+
+
+def _of_one_source(schema: TableSchema, scan: str) -> str:
+    """The column that the tables are partitioned by is in no file."""
+    stored = ", ".join(name for name in schema.column_names if name != "source")
+    return f"(SELECT '' AS source, {stored} FROM {scan})"
 
 
 def _within(keys: KeyRange) -> tuple[str, dict[str, str]]:

@@ -5,7 +5,13 @@ from typing import Any
 
 from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS, TableSchema
+from s3pipelines.core.catalog.schemas import (
+    DERIVATIVES,
+    IMAGES,
+    OBJECTS,
+    OBJECTS_TAIL,
+    TableSchema,
+)
 from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
 from s3pipelines.core.sources.registry import create_source
@@ -23,6 +29,7 @@ class Filling:
     def __init__(self, catalog: Catalog, bucket: str) -> None:
         self.catalog = catalog
         self._at = NOON
+        self._position = 0
         create_source(catalog, SOURCE, f"s3://{bucket}/in")
 
     def objects(self, *names: str, **columns: Any) -> None:
@@ -37,6 +44,22 @@ class Filling:
         }
         rows = [{"extension": name.rpartition(".")[2].lower()} | common | columns for name in names]
         self._append(OBJECTS, names, rows)
+
+    def tail(self, *names: str, gone: bool = False, **columns: Any) -> None:
+        """Objects that the tail says otherwise about, or that it says are gone."""
+        self._position += 1
+        common = {
+            "bucket": "b",
+            "size_bytes": 1234,
+            "etag": "e1",
+            "last_modified": NOON,
+            "storage_class": "STANDARD",
+            "indexed_at": NOON,
+            "extension": "",
+            "gone": gone,
+            "position": self._position,
+        }
+        self._append(OBJECTS_TAIL, names, [common | columns for _ in names])
 
     def headers(self, *names: str, **columns: Any) -> None:
         """Headers that were read, of 4000 x 3000 px by default."""

@@ -245,6 +245,19 @@ def test_the_total_is_that_of_the_source_whatever_is_shown(filling: Filling, gal
     assert gallery.counts() == {SOURCE: 9}
 
 
+def test_what_is_not_merged_yet_is_shown_in_its_place(filling: Filling, gallery: Gallery):
+    filling.objects("a.jpg", "b.jpg", "d.jpg")
+    filling.tail("c.jpg", "d.jpg", size_bytes=9)
+    filling.tail("c.jpg", size_bytes=7)
+    filling.tail("b.jpg", gone=True)
+
+    page = gallery.page(SOURCE)
+
+    assert [item.key for item in page.items] == ["in/a.jpg", "in/c.jpg", "in/d.jpg"]
+    assert [item.size_bytes for item in page.items] == [1234, 7, 9]
+    assert page.total == 3
+
+
 def test_a_catalog_without_tables_gives_an_empty_page(filling: Filling, gallery: Gallery):
     for show in ("all", "images", "failed"):
         page = gallery.page(SOURCE, PageRequest(show=show))
