@@ -16,7 +16,7 @@ from dagster import (
 
 from s3pipelines.assets.failures import clear_failures
 from s3pipelines.assets.findings import findings_result
-from s3pipelines.core.index.checks import miscounted, repeated_keys, stale
+from s3pipelines.core.index.checks import miscounted, missed_events, repeated_keys, stale
 from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.resources.catalog import CatalogResource
 from s3pipelines.settings import load_settings
@@ -36,7 +36,15 @@ _FRESH = AssetCheckSpec(
 )
 
 
-@multi_asset_check(specs=[_UNIQUE, _COUNTS, _FRESH], name="index_checks", can_subset=True)
+_MISSED = AssetCheckSpec(
+    "missed_events",
+    asset="object_index",
+    description="The last full listing of each source repaired nothing that an event should have "
+    "told of.",
+)
+
+
+@multi_asset_check(specs=[_UNIQUE, _COUNTS, _FRESH, _MISSED], name="index_checks", can_subset=True)
 def index_checks(
     context: AssetCheckExecutionContext, catalog: CatalogResource
 ) -> Iterator[AssetCheckResult]:
@@ -54,3 +62,5 @@ def index_checks(
             yield findings_result(_COUNTS, miscounted(where, registry.sources, limit))
         if _FRESH.name in selected:
             yield findings_result(_FRESH, {**damaged, **stale(where, registry.sources)})
+        if _MISSED.name in selected:
+            yield findings_result(_MISSED, missed_events(where, registry.sources))

@@ -39,7 +39,10 @@ def index_metadata(catalog: Catalog, outcome: Refresh | Batch) -> Metadata:
 
 
 def _listed(refresh: Refresh) -> Metadata:
+    applied = refresh.applied
     return {
+        "repaired": MetadataValue.int(refresh.changed),
+        "from_the_ledger": MetadataValue.int(sum(applied.changes.values())),
         "created": MetadataValue.int(refresh.created),
         "overwritten": MetadataValue.int(refresh.overwritten),
         "transitioned": MetadataValue.int(refresh.transitioned),

@@ -35,7 +35,7 @@ def on_s3(stage: Stage) -> State:
 def in_index(stage: Stage) -> State:
     """ETag by source and key, by the index."""
     catalog = stage.context.catalog
-    with connect(catalog) as connection:
+    with connect(catalog, delta=True) as connection:
         query = f"SELECT source, key, etag FROM ({index_now(catalog)})"
         return {(source, key): etag for source, key, etag in connection.execute(query).fetchall()}
 

@@ -64,6 +64,8 @@ def test_a_materialization_carries_numbers_that_the_ui_can_plot(maps: DagsterWor
         "transitioned": 0,
         "deleted": 0,
         "waiting_to_settle": 0,
+        "repaired": 3,
+        "from_the_ledger": 0,
         "listing_requests": 1,
         "table_version": 1,
         "changes_last_hour": 0,
@@ -132,6 +134,7 @@ def test_all_checks_pass_on_a_fresh_index(maps: DagsterWorld):
         "keys_are_unique": True,
         "counts_agree": True,
         "is_fresh": True,
+        "missed_events": True,
     }
 
 
@@ -142,7 +145,7 @@ def test_the_checks_pass_on_a_catalog_without_sources(world: DagsterWorld):
 def test_a_key_that_is_there_twice_is_found_with_its_source(maps: DagsterWorld):
     maps.run("refresh_index", partition_key="maps")
     table = sql_text(maps.catalog.table_uri("objects"))
-    with connect(maps.catalog) as duckdb:
+    with connect(maps.catalog, delta=True) as duckdb:
         twice = duckdb.execute(f"FROM delta_scan({table}) LIMIT 1").to_arrow_table()
         write_deltalake(
             open_table(maps.catalog, OBJECTS), twice.select(OBJECTS.column_names), mode="append"

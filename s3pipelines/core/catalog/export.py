@@ -65,7 +65,7 @@ def _write(catalog: Catalog, source_id: str, path: Path) -> int:
         f"SELECT {columns} FROM ({index_now(catalog)}) "
         f"WHERE {source_predicate(source_id)} ORDER BY key"
     )
-    with connect(catalog) as connection:
+    with connect(catalog, delta=True) as connection:
         try:
             written = connection.execute(f"COPY ({rows}) TO {sql_text(str(path))} ({_FORMAT})")
             return int((written.fetchone() or (0,))[0])

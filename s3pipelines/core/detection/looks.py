@@ -80,7 +80,7 @@ def look(
     problems: list[str] = []
     hints: _Hints = []
     order = in_turn(by_id, passes.next_source)
-    with connect(catalog) as connection:
+    with connect(catalog, delta=True) as connection:
         for position, source_id in enumerate(order):
             if clock() > deadline:
                 passes = passes.starting_next_at(source_id)

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
-from s3pipelines.core.catalog.views import index_now
-from s3pipelines.core.errors import S3PipelinesError
+from s3pipelines.core.catalog.schemas import CHANGES
+from s3pipelines.core.catalog.views import create_source_views, index_now
+from s3pipelines.core.errors import S3PipelinesError, printable
 from s3pipelines.core.sources.refreshes import last_refresh
 from s3pipelines.core.sources.scope import Scope
 from s3pipelines.core.sources.source import Source
@@ -57,6 +58,54 @@ def stale(catalog: Catalog, sources: Sequence[Source]) -> dict[str, str]:
     return found
 
 
+def missed_events(catalog: Catalog, sources: Sequence[Source]) -> dict[str, str]:
+    """Sources whose last full listing repaired what no event has told of, and how much.
+
+    An event that came after the listing counts as having told. Sources that never had an event
+    are listed only, and miss nothing.
+    """
+    found: dict[str, str] = {}
+    for source in sources:
+        record = last_refresh(catalog, source)
+        if record is None or not record.batch_id:
+            continue
+        with connect(catalog) as connection:
+            create_source_views(connection, catalog, source.id, CHANGES)
+            values = {"batch": record.batch_id}
+            told, missed, example = connection.execute(_MISSED, values).fetchall()[0]
+        if told and missed:
+            when = f"{record.listed_at:%Y-%m-%d %H:%M} UTC"
+            found[source.id] = (
+                f"{missed:,} changes were found by the listing of {when} alone, "
+                f"for example of {printable(example)}"
+            )
+    return found
+
+
+_MISSED = """
+    WITH events AS (
+        SELECT key, etag, regexp_matches(event, 'Removed|Delet|Expir') AS removes
+        FROM changes_attempts WHERE kind = 'hinted' AND observed_by = 'event'
+    ), repaired AS (
+        SELECT key, kind, etag FROM changes_attempts
+        WHERE batch_id = $batch AND observed_by = 'listing'
+            AND kind IN ('created', 'overwritten', 'deleted')
+    ), missed AS (
+        SELECT key FROM repaired WHERE NOT EXISTS (
+            SELECT 1 FROM events WHERE events.key = repaired.key AND (
+                (repaired.kind = 'deleted' AND removes)
+                OR (repaired.kind <> 'deleted' AND coalesce(events.etag, repaired.etag)
+                    = repaired.etag AND NOT removes)
+            )
+        )
+    )
+    SELECT
+        (SELECT count(*) FROM events),
+        (SELECT count(*) FROM missed),
+        (SELECT min(key) FROM missed)
+"""
+
+
 def _count_listed(catalog: Catalog, source: Source) -> tuple[int, int]:
     """How many objects have settled, and how many there are in all."""
     scope = Scope(source)
@@ -69,5 +118,5 @@ def _count_listed(catalog: Catalog, source: Source) -> tuple[int, int]:
 
 
 def _ask(catalog: Catalog, query: str) -> list[tuple[str, int]]:
-    with connect(catalog) as connection:
+    with connect(catalog, delta=True) as connection:
         return connection.execute(query.format(f"({index_now(catalog)})")).fetchall()

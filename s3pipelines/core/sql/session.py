@@ -100,7 +100,7 @@ def open_session(catalog: Catalog, sources: pa.Table | None = None) -> Iterator[
     Raises:
         StorageError: The catalog cannot be read.
     """
-    with connect(catalog) as connection:
+    with connect(catalog, delta=True) as connection:
         if sources is not None:
             connection.register("given_sources", sources)
             connection.execute("CREATE TABLE sources AS FROM given_sources")

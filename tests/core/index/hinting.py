@@ -7,7 +7,8 @@ from typing import Any
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
-from s3pipelines.core.catalog.views import index_now
+from s3pipelines.core.catalog.schemas import OBJECTS
+from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.detection.ledger import append_hints, new_row
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sql.session import open_session
@@ -42,10 +43,10 @@ def kinds(catalog: Catalog, source_id: str) -> list[tuple[str, str]]:
 
 def indexed(catalog: Catalog, source_id: str) -> dict[str, Listed]:
     """What the index says, as whoever reads it sees it."""
-    columns = "key, etag, size_bytes, last_modified, storage_class"
-    query = f"SELECT {columns} FROM ({index_now(catalog)}) WHERE source = '{source_id}'"
     with connect(catalog) as connection:
-        rows = connection.execute(query).fetchall()
+        create_source_views(connection, catalog, source_id, OBJECTS)
+        columns = "key, etag, size_bytes, last_modified, storage_class"
+        rows = connection.execute(f"SELECT {columns} FROM objects").fetchall()
     found = {key: Listed(*state) for key, *state in rows}
     assert len(found) == len(rows), "no key is there twice"
     return found

@@ -46,7 +46,7 @@ def pages_of(
 def index_rows(catalog: Catalog, source_id: str) -> list[dict[str, Any]]:
     """The rows of a source in the table `objects`, by key, as any DuckDB reads them."""
     table = sql_text(catalog.table_uri("objects"))
-    with connect(catalog) as connection:
+    with connect(catalog, delta=True) as connection:
         query = f"SELECT * FROM delta_scan({table}) WHERE source = ? ORDER BY key"
         found = connection.execute(query, [source_id])
         names = [column[0] for column in found.description or []]

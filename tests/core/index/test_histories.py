@@ -14,7 +14,8 @@ from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources import registry
 from s3pipelines.core.sources.registry import create_source
 from s3pipelines.core.storage.locations import FolderLocation
-from tests.core.index.rows import NOON, Listed, index_rows, pages_of
+from tests.core.index.hinting import indexed
+from tests.core.index.rows import NOON, Listed, pages_of
 
 # Any text that UTF-8 can encode, control characters, quotes and newlines among it.
 keys = st.text(
@@ -31,7 +32,7 @@ buckets = st.dictionaries(keys, states, max_size=8)
 
 
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -50,11 +51,5 @@ def test_after_each_refresh_the_index_equals_the_bucket(
                 spool, "list_pages", lambda *_, now=bucket, **__: pages_of(now, page_size=3)
             )
             done = refresh_index(catalog, "all")
-            shown = {
-                row["key"]: Listed(
-                    row["etag"], row["size_bytes"], row["last_modified"], row["storage_class"]
-                )
-                for row in index_rows(catalog, "all")
-            }
-            assert shown == bucket
+            assert indexed(catalog, "all") == bucket
             assert done.rows == len(bucket)

@@ -53,7 +53,7 @@ def _document(catalog: Catalog, source_id: str) -> dict[str, Any]:
 def _indexed(catalog: Catalog, source_id: str) -> int:
     scan = f"delta_scan('{catalog.table_uri(OBJECTS.name)}')"
     query = f"SELECT count(*) FROM {scan} WHERE source = ?"
-    with connect(catalog) as connection:
+    with connect(catalog, delta=True) as connection:
         return connection.execute(query, [source_id]).fetchall()[0][0]
 
 

@@ -146,7 +146,7 @@ def test_a_glob_over_a_delta_folder_counts_what_was_deleted(
     uri = local_catalog.table_uri("objects")
     DeltaTable(uri).delete("source = 'maps'")
     scan = f"read_parquet('{uri}/**/*.parquet')" if way == "glob" else f"delta_scan('{uri}')"
-    with connect(local_catalog) as connection:
+    with connect(local_catalog, delta=True) as connection:
         (row,) = connection.execute(f"SELECT count(*) FROM {scan}").fetchall()
     assert row[0] == (3 if way == "glob" else 1)
 

@@ -40,7 +40,7 @@ REFUSED_TABLE_FUNCTIONS = """
 
 
 def functions_of_duckdb(catalog: Catalog, *types: str) -> set[str]:
-    with connect(catalog) as connection:
+    with connect(catalog, delta=True) as connection:
         found = connection.execute(
             "SELECT DISTINCT lower(function_name) FROM duckdb_functions() "
             "WHERE list_contains($1, function_type)",

@@ -43,7 +43,7 @@ def _ask_delta(access: Access) -> None:
 
 def _ask_duckdb(access: Access) -> None:
     """Both ways in which the project reads: Delta's own, and plain files."""
-    with connect(Catalog(S3Location("bucket", "state/"), access)) as connection:
+    with connect(Catalog(S3Location("bucket", "state/"), access), delta=True) as connection:
         for source in (
             "delta_scan('s3://bucket/state/t')",
             "read_parquet('s3://bucket/state/f.parquet')",
@@ -187,7 +187,7 @@ def test_duckdb_is_told_the_address_in_its_own_words(url: str, parts: list[str])
 def test_duckdb_takes_a_secret_with_any_characters() -> None:
     odd = StaticKeys("it's", "'; DROP TABLE x; -- \"\\", "a'b''c\n")
     access = Access(endpoint_url="https://minio", static_keys=odd, verify=False)
-    with connect(Catalog(S3Location("b"), access)) as connection:
+    with connect(Catalog(S3Location("b"), access), delta=True) as connection:
         found = connection.execute(
             "SELECT name, scope, secret_string FROM duckdb_secrets()"
         ).fetchall()
@@ -259,6 +259,6 @@ def test_a_table_is_written_by_delta_and_read_by_duckdb(s3_catalog: Catalog) -> 
     rows = pa.table({"source": ["a", "a"], "n": [1, 2]})
     options = delta_options(s3_catalog.access, location.bucket)
     write_deltalake(uri, rows, partition_by=["source"], storage_options=options)
-    with connect(s3_catalog) as connection:
+    with connect(s3_catalog, delta=True) as connection:
         total = connection.execute(f"SELECT sum(n) FROM delta_scan('{uri}')").fetchall()
     assert total == [(3,)]
