@@ -65,9 +65,10 @@ class DagsterWorld:
 
 
 @contextmanager
-def dagster_world(catalog: Catalog) -> Iterator[DagsterWorld]:
-    """The definitions with `catalog` as their catalog."""
-    settings = Settings(catalog=catalog.location.uri, executor="in_process")  # pyright: ignore[reportCallIssue]
+def dagster_world(catalog: Catalog, **options: Any) -> Iterator[DagsterWorld]:
+    """The definitions with `catalog` as their catalog, and other settings."""
+    chosen = {"catalog": catalog.location.uri, "executor": "in_process", **options}
+    settings = Settings(**chosen)
     repository = build_definitions(settings).get_repository_def()
     with DagsterInstance.ephemeral() as instance:
         yield DagsterWorld(instance, repository, build_resources(settings), catalog)
