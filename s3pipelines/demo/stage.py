@@ -12,6 +12,7 @@ from pathlib import Path
 from s3pipelines.cli.context import CliContext
 from s3pipelines.core.sources.registry import create_source
 from s3pipelines.core.storage.access import Access
+from s3pipelines.core.storage.bucket_events import notify_queue
 from s3pipelines.core.storage.clients import s3_client
 from s3pipelines.demo.collection import LABORATORY, PHOTOGRAPHS, Upload
 from s3pipelines.services.moto import MotoServer
@@ -53,7 +54,7 @@ class Stage:
 
 @contextmanager
 def set_up(folder: Path) -> Iterator[Stage]:
-    """Start the S3 server, make the buckets, and point this process and its children at them.
+    """Start the S3 server, make buckets that notify a queue, and point this process there.
 
     The folder belongs to the demo: what an earlier one left in it is removed, since its objects
     were gone with its server.
@@ -65,7 +66,7 @@ def set_up(folder: Path) -> Iterator[Stage]:
         environment = {
             **server.environment(),
             "S3PIPELINES_CATALOG": str(folder / "catalog"),
-            "S3PIPELINES_LISTING_INTERVAL_S": "5",
+            "S3PIPELINES_LISTING_INTERVAL_S": "15",
             "S3PIPELINES_DERIVE_INTERVAL_S": "5",
             "DAGSTER_HOME": str(folder / "dagster"),
         }
@@ -76,6 +77,9 @@ def set_up(folder: Path) -> Iterator[Stage]:
         client = s3_client(Access())
         for bucket in (PHOTOGRAPHS, LABORATORY):
             client.create_bucket(Bucket=bucket)
+            queue_url = notify_queue(Access(), bucket).queue_url
+            environment["S3PIPELINES_UPLOAD_QUEUE_URL"] = queue_url
+        os.environ.update(environment)
         yield Stage(folder, CliContext(), environment)
 
 

@@ -62,8 +62,12 @@ def request_batches(
 
 
 def batch_request(source: Source, run_key: str, *, full: bool = False) -> RunRequest:
-    """The run that takes a batch in, and derives on arrival what the source wants then."""
-    wanted = [asset for wish, asset in _ON_ARRIVAL.items() if wish in source.derive]
+    """The run that takes a batch in, and derives on arrival what the source wants then.
+
+    A listing in full is no arrival: what is missing then is the work of `missing_derivatives`.
+    """
+    wished = [asset for wish, asset in _ON_ARRIVAL.items() if wish in source.derive]
+    wanted = [] if full else wished
     return RunRequest(
         run_key=run_key,
         job_name=process_uploads.name,
