@@ -2,20 +2,18 @@
 
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
-from s3pipelines.core.catalog.schemas import REJECTED, TABLES, TableSchema
+from s3pipelines.core.catalog.schemas import REJECTED, TABLES
 from s3pipelines.core.catalog.tables import find_table
 from s3pipelines.core.doctor.findings import Check, Finding
 from s3pipelines.core.errors import (
     AlreadyExists,
     InvalidInput,
     PreconditionFailed,
-    S3PipelinesError,
 )
 from s3pipelines.core.storage.documents import Documents
 
@@ -80,25 +78,24 @@ def _is_taken(write: Callable[[], object]) -> bool:
 
 
 def _tables(catalog: Catalog) -> Iterator[Finding]:
-    def versions(schema: TableSchema) -> int | S3PipelinesError | None:
+    there: list[str] = []
+    newer: list[Finding] = []
+    # One after the other: a thread pool of its own would keep the process from ending while a
+    # server does not answer. The first `StorageError` ends it, as it would be that of all.
+    for schema in TABLES:
         try:
             table = find_table(catalog, schema)
-        except S3PipelinesError as error:
-            return error
-        return None if table is None else table.version()
-
-    with ThreadPoolExecutor(len(TABLES)) as threads:
-        found = dict(zip((s.name for s in TABLES), threads.map(versions, TABLES), strict=True))
-    there = [f"{name} (version {at})" for name, at in found.items() if isinstance(at, int)]
-    detail = f"{len(there)} of {len(TABLES)} exist: {', '.join(there)}."
-    if not there:
+        except InvalidInput as error:
+            name = f"table {schema.name}"
+            newer.append(Finding(_AREA, name, "failed", error.message, error.hint))
+            continue
+        if table is not None:
+            there.append(f"{schema.name} (version {table.version()})")
+    yield from newer
+    detail = f"{len(there)} of {len(TABLES)} can be used: {', '.join(there)}."
+    if not there and not newer:
         detail = "There is none yet; the first refresh of a source makes them."
-    errors = {name: at for name, at in found.items() if isinstance(at, S3PipelinesError)}
-    if not errors:
-        yield Finding(_AREA, "tables", "ok", detail)
-    for name, error in errors.items():
-        newer = "newer release: " if isinstance(error, InvalidInput) else ""
-        yield Finding(_AREA, f"table {name}", "failed", newer + error.message, error.hint)
+    yield Finding(_AREA, "tables", "ok", detail)
 
 
 def _rejected(catalog: Catalog) -> Finding:

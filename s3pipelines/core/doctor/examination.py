@@ -19,7 +19,7 @@ from s3pipelines.core.sources.registry import Registry, read_registry
 from s3pipelines.core.storage.probes import brief
 
 _THREADS = 8
-_BUDGET_S = 60
+_BUDGET_S = 45
 # Of a catalog with a thousand sources, everything is looked at, too.
 _BUDGET_OF_SOURCE_S = 2
 # Eight queries may run at a time.
