@@ -5,6 +5,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 
 from s3pipelines.core.catalog.appending import append_rows
@@ -155,15 +156,31 @@ def test_a_bucket_that_does_not_notify_is_a_warning_whose_hint_mends_it(
     assert _examined(run)[1]["source maps", "notifications"]["state"] == "ok"
 
 
-def test_a_way_through_eventbridge_is_not_called_a_failure(run: Run, maps: str, s3, queue: str):
+def test_a_way_through_a_topic_is_not_called_a_failure(run: Run, maps: str, s3, queue: str):
+    topic = boto3.client("sns").create_topic(Name="uploads")["TopicArn"]
+    events = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
+    rules = [{"Id": "t", "TopicArn": topic, "Events": events}]
     s3.put_bucket_notification_configuration(
-        Bucket=maps, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        Bucket=maps, NotificationConfiguration={"TopicConfigurations": rules}
     )
 
     finding = _examined(run)[1]["source maps", "notifications"]
 
     assert finding["state"] == "skipped"
-    assert "EventBridge" in finding["detail"]
+    assert topic in finding["detail"]
+
+
+def test_a_rule_for_a_part_of_the_source_is_not_enough(run: Run, maps: str, s3, queue: str):
+    arn = f"arn:aws:sqs:us-east-1:123456789012:{queue.rpartition('/')[2]}"
+    rules = [{"Id": "q", "QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]
+    s3.put_bucket_notification_configuration(
+        Bucket=maps, NotificationConfiguration={"QueueConfigurations": rules}
+    )
+
+    finding = _examined(run)[1]["source maps", "notifications"]
+
+    assert finding["state"] == "warning"
+    assert "of ObjectRemoved below" in finding["detail"]
 
 
 def test_messages_that_were_rejected_lately_are_a_warning_with_the_newest_reason(

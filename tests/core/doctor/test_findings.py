@@ -3,20 +3,30 @@
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any, NoReturn
 
 import pytest
 
 from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.doctor import queue_checks, source_checks
 from s3pipelines.core.doctor.catalog_checks import documents_finding
 from s3pipelines.core.doctor.examination import run_checks
 from s3pipelines.core.doctor.findings import Check, Finding
 from s3pipelines.core.doctor.image_checks import formats_findings
 from s3pipelines.core.doctor.machine_checks import clock_finding, disk_finding
-from s3pipelines.core.errors import AlreadyExists, PreconditionFailed, StorageError
+from s3pipelines.core.errors import AccessDenied, AlreadyExists, PreconditionFailed, StorageError
 from s3pipelines.core.imaging.formats import PILLOW_FORMATS, VIPS_FORMATS
+from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.documents import FolderDocuments
-from s3pipelines.core.storage.probes import is_queue
+from s3pipelines.core.storage.locations import S3Location
+from s3pipelines.core.storage.probes import Rule, is_queue
+
+MAPS = Source(id="maps", bucket="b", prefix="maps/")
+QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123/q"
+QUEUE_ARN = "arn:aws:sqs:eu-west-1:123:q"
+EVERY = frozenset({"s3:ObjectCreated:*", "s3:ObjectRemoved:*"})
 
 
 def test_a_finding_holds_no_control_characters():
@@ -78,6 +88,63 @@ def test_formats_that_come_with_the_installation_are_missed():
 )
 def test_a_queue_is_known_by_account_and_name(arn: str, url: str, same: bool):
     assert is_queue(arn, url) == same
+
+
+def _rules(*rules: Rule) -> Callable[..., list[Rule]]:
+    return lambda *_: list(rules)
+
+
+def _refused(*_: object) -> NoReturn:
+    raise AccessDenied("Access is denied.", hint="Grant it.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (_rules(Rule("", "", "", frozenset({"s3:*"}))), "skipped"),  # EventBridge
+        (_rules(Rule(QUEUE_ARN, "maps/", "", EVERY)), "ok"),
+        (_rules(Rule(QUEUE_ARN, "maps/old/", "", EVERY)), "warning"),
+        (_rules(Rule(QUEUE_ARN, "", ".tif", EVERY)), "warning"),
+        (_rules(), "warning"),
+        (_refused, "skipped"),
+    ],
+)
+def test_notifications_count_if_they_are_about_the_whole_source(
+    local_catalog: Catalog, monkeypatch: pytest.MonkeyPatch, answer: Callable[..., Any], state: str
+):
+    monkeypatch.setattr(queue_checks, "notification_rules", answer)
+
+    finding = queue_checks.notifications_finding(local_catalog, MAPS, QUEUE_URL, "source maps")
+
+    assert finding.state == state
+
+
+def test_an_object_that_may_not_be_read_is_a_warning_that_names_the_permission(
+    local_catalog: Catalog, s3, bucket: str, put_objects, monkeypatch: pytest.MonkeyPatch
+):
+    put_objects("maps/a.tif")
+    monkeypatch.setattr(source_checks, "ask_for", _refused)
+    source = MAPS.model_copy(update={"bucket": bucket})
+
+    checks = source_checks.source_checks(local_catalog, source, None)
+    found = {finding.name: finding for check in checks for finding in check.found()}
+
+    assert found["listing"].state == "ok"
+    assert found["reading"].state == "warning"
+    assert f"s3:GetObject (and kms:Decrypt, if its key is yours) on arn:aws:s3:::{bucket}" in str(
+        found["reading"].hint
+    )
+
+
+def test_a_source_that_holds_the_catalog_fails(s3_catalog: Catalog):
+    assert isinstance(s3_catalog.location, S3Location)
+    source = MAPS.model_copy(update={"bucket": s3_catalog.location.bucket, "prefix": ""})
+
+    checks = source_checks.source_checks(s3_catalog, source, None)
+    found = {finding.name: finding for check in checks for finding in check.found()}
+
+    assert found["output"].state == "failed"
+    assert "overlaps" in found["output"].detail
 
 
 class _IgnoresIfNoneMatch(FolderDocuments):
