@@ -67,7 +67,8 @@ def _reading(catalog: Catalog, source: Source, key: str) -> Finding:
             area,
             "reading",
             "warning",
-            f"{uri} may be listed, but not read: events cannot be checked, nothing be derived.",
+            f"{uri} may be listed, but not read: each event costs a listing, and no header or "
+            "thumbnail can be made.",
             "Grant s3:GetObject (and kms:Decrypt, if its key is yours) on "
             f"arn:aws:s3:::{source.bucket}/{source.prefix}* to this identity.",
         )
