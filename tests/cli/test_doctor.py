@@ -11,10 +11,11 @@ import pytest
 from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import REJECTED
-from s3pipelines.core.catalog.tables import ensure_table
+from s3pipelines.core.catalog.tables import ensure_table, open_table
 from s3pipelines.core.detection.pending import note_hints
 from s3pipelines.core.sources.refreshes import last_refresh, write_record
 from s3pipelines.core.sources.registry import get_source
+from s3pipelines.core.storage import clients
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.queues import sqs_client
 from tests.cli.conftest import Run
@@ -122,6 +123,20 @@ def test_credentials_that_nothing_needs_may_be_missing(run: Run, monkeypatch: py
 
     assert status == 0
     assert found["credentials", "default"]["state"] == "skipped"
+
+
+def test_a_profile_that_does_not_exist_is_named(
+    run: Run, maps: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    # As in a process that has made no client yet.
+    clients._service_descriptions.cache_clear()
+
+    status, found = _examined(run)
+
+    assert status == 1
+    assert "There is no AWS profile 'nobody'" in found["credentials", "maps"]["detail"]
+    assert "aws configure" in found["credentials", "maps"]["hint"]
 
 
 def test_a_queue_that_does_not_exist_fails(run: Run, queue: str, monkeypatch: pytest.MonkeyPatch):
@@ -242,6 +257,18 @@ def test_a_registration_that_is_damaged_fails_and_the_others_are_looked_at(
     assert status == 1
     assert found["source broken", "registration"]["state"] == "failed"
     assert found["source maps", "listing"]["state"] == "ok"
+
+
+def test_a_table_of_a_newer_release_fails(run: Run, local_catalog: Catalog):
+    ensure_table(local_catalog, REJECTED)
+    table = open_table(local_catalog, REJECTED)
+    newer = {"s3pipelines.schemaVersion": str(REJECTED.version + 1)}
+    table.alter.set_table_properties(newer, raise_if_not_exists=False)
+
+    status, found = _examined(run)
+
+    assert status == 1
+    assert "Upgrade s3pipelines" in found["catalog", "table rejected"]["hint"]
 
 
 def test_an_inbox_is_counted(run: Run, bucket: str, put_objects):
