@@ -11,6 +11,7 @@ import click
 from s3pipelines.cli.buckets import buckets
 from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.demo import demo
+from s3pipelines.cli.doctor import doctor
 from s3pipelines.cli.images import images
 from s3pipelines.cli.index import index
 from s3pipelines.cli.sources import sources
@@ -34,12 +35,12 @@ def cli(context: click.Context) -> None:
     context.ensure_object(CliContext)
 
 
-for command in (demo, up, sources, buckets, index, images, sql):
+for command in (demo, up, sources, buckets, index, images, sql, doctor):
     cli.add_command(command)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 well, 1 some objects failed, 2 refused, 130 interrupted."""
+    """Run the command line and exit: 0 well, 1 some failed, 2 refused, 130 interrupted."""
     try:
         result = cli.main(arguments, prog_name="s3pipelines", standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)

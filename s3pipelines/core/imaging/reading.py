@@ -6,9 +6,10 @@ from typing import Literal, TypeVar
 
 import pyvips
 
-from s3pipelines.core.imaging import pillow
+from s3pipelines.core.imaging import pillow, vips
 from s3pipelines.core.imaging.formats import (
     NOT_IMAGES,
+    PILLOW_FORMATS,
     VIPS_FORMATS,
     WHAT_WOULD,
     sniff,
@@ -76,6 +77,15 @@ def _known_tiff(file: SparseFile) -> Known:
     tiff = read_tiff(file)
     readable = tiff.first.compression in VIPS_COMPRESSIONS
     return Known("tiff", False, ("vips", "pillow") if readable else ("pillow",), tiff)
+
+
+def readers_by_format() -> dict[str, list[Reader]]:
+    """Which libraries have a reader for each format, on this machine."""
+    found: dict[str, list[Reader]] = {}
+    for name in sorted(VIPS_FORMATS | set(PILLOW_FORMATS)):
+        readers: list[Reader] = ["vips"] if vips.has_loader(name) else []
+        found[name] = [*readers, "pillow"] if pillow.can_read(name) else readers
+    return found
 
 
 def first_that_reads(known: Known, attempts: dict[Reader, Callable[[], Result]]) -> Result:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyvips
 
+from s3pipelines.core.imaging.formats import VIPS_FORMATS
 from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.sparse import NeedBytes, SparseFile
 
@@ -32,6 +33,18 @@ def prepare() -> None:
 def version() -> str:
     """The version of libvips."""
     return ".".join(str(pyvips.version(part)) for part in range(3))
+
+
+def has_loader(name: str) -> bool:
+    """Whether this libvips has a loader that is used here for the format.
+
+    Not for HEIC: its loader is that of AVIF, and whether libheif has a decoder for it, only an
+    image would tell.
+    """
+    if name not in VIPS_FORMATS or name == "heic":
+        return False
+    loader = {"avif": "heifload_source", "svg": "svgload_buffer"}.get(name, f"{name}load_source")
+    return bool(pyvips.type_find("VipsOperation", loader))
 
 
 def header_image(file: SparseFile, name: str) -> Any:

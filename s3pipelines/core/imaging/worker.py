@@ -21,7 +21,7 @@ from s3pipelines.core.imaging.inspection import inspect
 from s3pipelines.core.imaging.limits import Limits
 from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.protocol import Frame, receive, send
-from s3pipelines.core.imaging.reading import identify
+from s3pipelines.core.imaging.reading import identify, readers_by_format
 from s3pipelines.core.imaging.sparse import FilePart, NeedBytes, SparseFile
 from s3pipelines.core.imaging.tiff_parts import parts_for_level
 
@@ -45,11 +45,8 @@ def main() -> None:
 
 def _answer(request: Frame) -> Frame:
     try:
-        if request.header["task"] == "header":
-            return _header(request)
-        if request.header["task"] == "parts":
-            return _parts(request)
-        return _thumbnail(request)
+        tasks = {"header": _header, "parts": _parts, "formats": _formats}
+        return tasks.get(request.header["task"], _thumbnail)(request)
     except NeedBytes as need:
         return Frame({"need": [need.offset, need.length]})
     except Refused as refused:
@@ -95,6 +92,10 @@ def _parts(request: Frame) -> Frame:
         if known.tiff is None or known.readers[0] != "vips":
             return Frame({"parts": None})
         return Frame({"parts": parts_for_level(file, known.tiff, request.header["box_px"])})
+
+
+def _formats(_request: Frame) -> Frame:
+    return Frame({"formats": readers_by_format()})
 
 
 @contextmanager

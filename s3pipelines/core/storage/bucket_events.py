@@ -92,7 +92,7 @@ def notify_queue(
     _, region = place_of(session, client, access, bucket)
     encoded = same_endpoint(endpoint, AWS_ENDPOINT)
     # Before anything is made: a server that knows no notifications says so here.
-    before = _read(client, bucket)
+    before = notifications_of(client, bucket)
     found = find_or_make_queue(access, queue, s3_endpoint=endpoint, region=region)
     changes = [f"made the queue {found.url}"] if found.made else []
     if let_bucket_send(found, bucket):
@@ -102,7 +102,7 @@ def notify_queue(
         _write(client, bucket, after, pause=pause, queue_arn=found.arn)
         _require_written(client, bucket, after)
         changes.append("told the bucket to notify the queue")
-    told = tuple(_prefix(rule, encoded) for rule in _own(after) if rule["QueueArn"] == found.arn)
+    told = tuple(prefix_of(rule, encoded) for rule in _own(after) if rule["QueueArn"] == found.arn)
     return Notified(bucket, found.url, found.arn, told, tuple(changes))
 
 
@@ -126,14 +126,14 @@ def merged(
     # An Id says for which prefix a rule was made, however the server writes that prefix.
     by_id = {_rule(queue_arn, prefix, encoded)["Id"]: prefix for prefix in wanted}
     kept = {
-        by_id.get(rule["Id"], _prefix(rule, encoded))
+        by_id.get(rule["Id"], prefix_of(rule, encoded))
         for rule in own
         if rule["QueueArn"] == queue_arn
     }
     elsewhere = [
         rule
         for rule in own
-        if rule["QueueArn"] != queue_arn and not _prefix(rule, encoded).startswith(tuple(wanted))
+        if rule["QueueArn"] != queue_arn and not prefix_of(rule, encoded).startswith(tuple(wanted))
     ]
     every = wanted | kept
     rules = [
@@ -174,20 +174,22 @@ def _is_own(rule: _Rule) -> bool:
     return name == RULE_ID or name.startswith(f"{RULE_ID}-")
 
 
-def _filters(rule: _Rule) -> dict[str, str]:
+def filters_of(rule: _Rule) -> dict[str, str]:
+    """The `prefix` and `suffix` that keys must have, as the server writes them."""
     rules = rule.get("Filter", {}).get("Key", {}).get("FilterRules", [])
     # AWS's console writes an empty suffix where there is none.
     return {entry["Name"].lower(): entry["Value"] for entry in rules if entry.get("Value")}
 
 
-def _prefix(rule: _Rule, encoded: bool) -> str:
-    value = _filters(rule).get("prefix", "")
+def prefix_of(rule: _Rule, encoded: bool) -> str:
+    """The prefix that keys must have, as keys are written."""
+    value = filters_of(rule).get("prefix", "")
     return unquote_plus(value) if encoded else value
 
 
 def _content(rule: _Rule) -> tuple[object, ...]:
     events = frozenset(rule.get("Events", []))
-    return rule.get("Id"), rule.get("QueueArn"), events, frozenset(_filters(rule).items())
+    return rule.get("Id"), rule.get("QueueArn"), events, frozenset(filters_of(rule).items())
 
 
 def _checked(prefix: str) -> str:
@@ -200,7 +202,12 @@ def _checked(prefix: str) -> str:
     return prefix
 
 
-def _read(client: BaseClient, bucket: str) -> dict[str, Any]:
+def notifications_of(client: BaseClient, bucket: str) -> dict[str, Any]:
+    """The bucket's configuration as it is.
+
+    Raises:
+        StorageError: It cannot be read, or the server has none.
+    """
     with s3_errors(bucket):
         try:
             answer = client.get_bucket_notification_configuration(Bucket=bucket)
@@ -236,7 +243,7 @@ def _write(
 
 def _require_written(client: BaseClient, bucket: str, after: dict[str, Any]) -> None:
     """Some servers take what they do not know, and forget it."""
-    there = {(rule["Id"], rule["QueueArn"]) for rule in _own(_read(client, bucket))}
+    there = {(rule["Id"], rule["QueueArn"]) for rule in _own(notifications_of(client, bucket))}
     if not {(rule["Id"], rule["QueueArn"]) for rule in _own(after)} <= there:
         raise StorageError(
             f"The server took the notifications of s3://{bucket}, but does not show them.",

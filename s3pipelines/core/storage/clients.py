@@ -38,9 +38,10 @@ def botocore_session(access: Access) -> botocore.session.Session:
         StorageError: The AWS configuration of this machine cannot be read.
     """
     session = botocore.session.Session(profile=access.profile)
-    # The descriptions of S3's operations, read once: a client takes 7 ms instead of 60 ms.
-    session.register_component("data_loader", _service_descriptions())
     with configuration_errors():
+        # The descriptions of S3's operations, read once: a client takes 7 ms instead of 60 ms.
+        # The first time, this reads the files too, with the profile of the environment.
+        session.register_component("data_loader", _service_descriptions())
         session.get_scoped_config()  # Reads the files, so that a wrong profile shows here.
     if access.role_arn is not None:
         provider = _AssumedRole(access, session)
