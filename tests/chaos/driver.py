@@ -149,13 +149,13 @@ def play(server: Server, setting: Setting, plan: Plan) -> Story:
 
 def _wait_until_quiet(server: Server, catalog: Catalog, end_s: float) -> None:
     source, until = get_source(catalog, SOURCE), time.monotonic() + end_s
-    while time.monotonic() < until:
+    while True:
         state = server.control("state", "GET")
-        empty = state["queue_visible"] == state["queue_in_flight"] == 0
-        if empty and read_pending(catalog, source) is None:
+        pending = read_pending(catalog, source)
+        if state["queue_visible"] == state["queue_in_flight"] == 0 and pending is None:
             return
+        assert time.monotonic() < until, f"After {end_s:.0f} s there is left: {state}, {pending}"
         time.sleep(0.1)
-    raise AssertionError(f"After {end_s:.0f} s: {state}, {read_pending(catalog, source)}")
 
 
 @contextmanager
