@@ -9,13 +9,14 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.detection.pending import read_pending
-from s3pipelines.core.index.refresh import refresh_index
+from s3pipelines.core.index.refresh import Refresh, refresh_index
 from s3pipelines.core.sources.registry import create_source, get_source
 from tests.chaos.client import ROOT, Server
 from tests.chaos.consumer import PHASES, Setting, phase_of
@@ -55,12 +56,14 @@ class Story:
         kills: How many, by the phase that the consumer was in.
         storm_s: Seconds from the first event to the last kill.
         calm_s: Seconds from there until all was taken in.
+        repaired: Changes that listings found which went on meanwhile.
         said: What consumers wrote to stderr.
     """
 
     kills: Counter[str] = field(default_factory=Counter)
     storm_s: float = 0.0
     calm_s: float = 0.0
+    repaired: int = 0
     said: str = ""
 
 
@@ -135,13 +138,17 @@ def prepared(server: Server, folder: Path, plan: Plan) -> Setting:
 def play(server: Server, setting: Setting, plan: Plan) -> Story:
     """Let everything happen, and wait until all of it that was told is in the index."""
     story, rng = Story(), random.Random(plan.seed)
-    with _nursery(setting, story) as nursery:
+    with _nursery(setting, story) as nursery, ThreadPoolExecutor(1) as listing:
         started = time.monotonic()
+        refreshes: list[Future[Refresh]] = []
         for step in range(plan.kills):
             due = plan.events * (step + 1) // plan.kills - plan.events * step // plan.kills
             server.control(f"release?events={due}")
+            if step % max(1, plan.kills // 4) == 1:
+                refreshes.append(listing.submit(refresh_index, setting.catalog, SOURCE))
             story.kills[nursery.kill(rng, plan.step_s)] += 1
         story.storm_s = time.monotonic() - started
+        story.repaired = sum(refresh.result().changed for refresh in refreshes)
         _wait_until_quiet(server, setting.catalog, plan.end_s)
         story.calm_s = time.monotonic() - started - story.storm_s
     return story

@@ -67,6 +67,7 @@ def _print(
         f"{busy_s:.0f} s ({story.storm_s:.0f} s of it with kills), {hints / busy_s:,.0f} a second"
         f"\nS3 was asked {requests.get('head', 0):,} times; rows of the ledger: {ledger.kinds}"
         f"\n{sum(story.kills.values())} kills: {dict(story.kills.most_common())}"
-        f"\n{len(wrong):,} keys were wrong before the listing; of {len(lost):,} the last event "
-        "was lost"
+        f"\n{story.repaired:,} changes were found by listings that went on meanwhile"
+        f"\n{len(wrong):,} keys were wrong before the last listing; of {len(lost):,} the last "
+        "event was lost"
     )
