@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.schemas import CHANGES
+from s3pipelines.core.catalog.tables import open_table
 from s3pipelines.core.detection.pending import read_pending
 from s3pipelines.core.index.refresh import Refresh, refresh_index
 from s3pipelines.core.sources.registry import create_source, get_source
@@ -57,6 +59,8 @@ class Story:
         storm_s: Seconds from the first event to the last kill.
         calm_s: Seconds from there until all was taken in.
         repaired: Changes that listings found which went on meanwhile.
+        listed_up_to: Version of the ledger when the last of these began: it answers for keys of
+            which it says nothing, too.
         said: What consumers wrote to stderr.
     """
 
@@ -64,6 +68,7 @@ class Story:
     storm_s: float = 0.0
     calm_s: float = 0.0
     repaired: int = 0
+    listed_up_to: int = -1
     said: str = ""
 
 
@@ -145,13 +150,22 @@ def play(server: Server, setting: Setting, plan: Plan) -> Story:
             due = plan.events * (step + 1) // plan.kills - plan.events * step // plan.kills
             server.control(f"release?events={due}")
             if step % max(1, plan.kills // 4) == 1:
-                refreshes.append(listing.submit(refresh_index, setting.catalog, SOURCE))
+                refreshes.append(listing.submit(_refresh, setting.catalog, story))
             story.kills[nursery.kill(rng, plan.step_s)] += 1
         story.storm_s = time.monotonic() - started
         story.repaired = sum(refresh.result().changed for refresh in refreshes)
         _wait_until_quiet(server, setting.catalog, plan.end_s)
         story.calm_s = time.monotonic() - started - story.storm_s
     return story
+
+
+def _refresh(catalog: Catalog, story: Story) -> Refresh:
+    def say(line: str) -> None:
+        if line.startswith("Listing "):
+            version = open_table(catalog, CHANGES).version()
+            story.listed_up_to = max(story.listed_up_to, version)
+
+    return refresh_index(catalog, SOURCE, say=say)
 
 
 def _wait_until_quiet(server: Server, catalog: Catalog, end_s: float) -> None:

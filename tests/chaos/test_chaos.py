@@ -41,7 +41,7 @@ def test_whoever_is_killed_whenever_no_event_is_lost_and_none_is_applied_twice(
         story = play(server, setting, plan)
         catalog = setting.catalog
         wrong, lost = wrong_keys(server, catalog), keys_whose_end_was_lost(plan)
-        ledger = read_ledger(catalog)
+        ledger = read_ledger(catalog, story.listed_up_to)
         _print(plan, server, story, ledger, wrong, lost)
         assert wrong <= lost
         assert ledger.open_keys == []
@@ -49,7 +49,7 @@ def test_whoever_is_killed_whenever_no_event_is_lost_and_none_is_applied_twice(
             time.sleep(plan.settle_s + 1)  # What a listing finds has to have rested, too.
         refresh_index(catalog, SOURCE)
         assert wrong_keys(server, catalog) == set()
-    ledger, positions = read_ledger(catalog), applied_positions(catalog)
+    ledger, positions = read_ledger(catalog, story.listed_up_to), applied_positions(catalog)
     print(f"{len(positions):,} commits of the index; {time.monotonic() - started:.0f} s in all")
     assert positions == sorted(set(positions))
     assert nonsense(ledger, max(positions)) == []

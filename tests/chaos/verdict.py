@@ -71,14 +71,14 @@ def applied_positions(catalog: Catalog) -> list[int]:
     ]
 
 
-def read_ledger(catalog: Catalog) -> Ledger:
-    """Everything that the ledger has of the source."""
+def read_ledger(catalog: Catalog, listed_up_to: int) -> Ledger:
+    """Everything that the ledger has of the source; a listing answers hints up to that version."""
     with connect(catalog) as connection:
         load_observations(connection, catalog, open_table(catalog, CHANGES), SOURCE, 0)
         kinds = connection.execute(
             "SELECT kind, count(*) FROM observations GROUP BY kind ORDER BY kind"
         ).fetchall()
-        parameters = {"answered_up_to": -1, "now": datetime(1970, 1, 1, tzinfo=UTC)}
+        parameters = {"answered_up_to": listed_up_to, "now": datetime(1970, 1, 1, tzinfo=UTC)}
         unanswered = connection.execute(f"SELECT key FROM ({OPEN_KEYS})", parameters).fetchall()
         rows = connection.execute(
             "SELECT key, commit_version, kind, [etag, size_bytes::VARCHAR, last_modified::VARCHAR] "
