@@ -4,6 +4,8 @@
 PYTHON ?=
 PYTEST_ARGS ?= -n 2 --dist loadgroup
 BENCH_ARGS ?=
+CHAOS_ARGS ?=
+CHAOS_EVENTS ?= 100000
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -11,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test lint bench lock docs clean
+.PHONY: help setup demo up test chaos lint bench lock docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +28,9 @@ up: $(STAMP) ## run the Dagster UI and its daemon on your own sources
 
 test: $(STAMP) ## run the tests (PYTEST_ARGS="-k name" chooses some)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+chaos: $(STAMP) ## kill the takers of events, and see that none is lost (CHAOS_EVENTS=1000000)
+	CHAOS_EVENTS=$(CHAOS_EVENTS) $(BIN)/python -m pytest -m chaos -s tests/chaos $(CHAOS_ARGS)
 
 lint: $(STAMP) ## check style, formatting, types and the direction of imports
 	$(BIN)/ruff check .

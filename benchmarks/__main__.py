@@ -17,6 +17,8 @@ NAMES = (
     "thumbnails",
     "corpus_images",
     "images_million",
+    "scattered_changes",
+    "ledger_throughput",
 )
 _RESULTS = Path(__file__).parent / "results"
 

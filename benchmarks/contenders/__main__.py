@@ -29,6 +29,14 @@ _MODULES = {
     "fill": "writing",
     "keep_changing": "writing",
     "verify": "writing",
+    "fill_index": "scattering",
+    "answer": "scattering",
+    "apply": "scattering",
+    "merge_at_once": "scattering",
+    "fold_tail": "scattering",
+    "read_index": "scattering",
+    "drain_queue": "draining",
+    "queue_to_index": "draining",
 }
 
 

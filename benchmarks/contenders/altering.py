@@ -10,10 +10,9 @@ from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.tables import (
     TARGET_FILE_BYTES,
     WRITER,
-    open_table,
     source_predicate,
 )
-from s3pipelines.core.index.changes import indexed_rows_query
+from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.storage.locations import parse_location
 
 
@@ -29,8 +28,8 @@ def alter_index(catalog: str, source_id: str, changes: str, shape: str) -> dict[
         shape: `scattered` evenly over all keys, or `together` in one range of keys.
     """
     home = Catalog(parse_location(catalog), memory_limit_mb=2048)
-    table = open_table(home, OBJECTS)
-    indexed = indexed_rows_query(table, source_id)
+    snapshot = Snapshot.open(home, source_id)
+    indexed = snapshot.merged_rows
     with connect(home) as connection:
         rows = connection.execute(f"SELECT count(*) FROM ({indexed})").fetchall()[0][0]
         step = rows // int(changes) if shape == "scattered" else 1
@@ -42,7 +41,7 @@ def alter_index(catalog: str, source_id: str, changes: str, shape: str) -> dict[
         # 0, 1: overwritten; 2: created (the index lacks it); 3: deleted (the index has one more).
         query = f"""
             WITH numbered AS (
-                SELECT '{source_id}' AS source, *,
+                SELECT *,
                     row_number() OVER (ORDER BY key) - 1 AS place, {kind} AS kind
                 FROM ({indexed})
             )
@@ -55,7 +54,7 @@ def alter_index(catalog: str, source_id: str, changes: str, shape: str) -> dict[
         """
         columns = ", ".join(OBJECTS.column_names)
         write_deltalake(
-            table,
+            snapshot.merged,
             connection.execute(f"SELECT {columns} FROM ({query})").to_arrow_reader(65536),
             mode="overwrite",
             predicate=source_predicate(source_id),

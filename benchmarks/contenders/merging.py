@@ -11,16 +11,16 @@ import duckdb
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
 from s3pipelines.core.catalog.schemas import OBJECTS
-from s3pipelines.core.catalog.tables import ensure_table, open_table
+from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.index.commit import Written, commit
 from s3pipelines.core.index.comparison import Comparison
-from s3pipelines.core.index.spool import Spool
+from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.locations import parse_location
 
 _SOURCE = Source(id="maps", bucket="synthetic", prefix="")
 # Skewed like real collections: a few large folders, three styles of names, random ETags.
-_LISTING = """
+LISTING = """
     WITH numbers AS (
         SELECT range AS i, hash(range) AS r, hash(range + 1000000007) AS s FROM range($objects)
     ), named AS (
@@ -49,7 +49,7 @@ _PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SI
 
 def make_base(folder: str, objects: str) -> dict[str, Any]:
     """A listing of that many objects, and an index that agrees with it, in `folder`."""
-    listing = _LISTING.replace("$objects", str(int(objects)))
+    listing = LISTING.replace("$objects", str(int(objects)))
     with tempfile.TemporaryDirectory() as spill:
         connection = duckdb.connect(config={"memory_limit": "4GB", "temp_directory": spill})
         connection.execute("SET TimeZone = 'UTC'")
@@ -73,7 +73,7 @@ def unsettle_layout(catalog: str, source_id: str, merges: str, changes: str) -> 
     with tempfile.TemporaryDirectory() as folder:
         original = Path(folder, "0.parquet")
         with connect(home) as connection:
-            indexed = indexed_rows_query(open_table(home, OBJECTS), source_id)
+            indexed = Snapshot.open(home, source_id).rows
             kept = "key, size_bytes, last_modified, storage_class, true AS settled"
             for number in range(int(merges)):
                 one_in = f"((SELECT count(*) FROM ({indexed})) // {int(changes)})"
@@ -87,15 +87,19 @@ def unsettle_layout(catalog: str, source_id: str, merges: str, changes: str) -> 
 
 
 def _bring(home: Catalog, listing: Path, way: str, source: Source = _SOURCE) -> dict[str, Any]:
-    spool = Spool(listing, rows=0, waiting=0, requests=0)
-    table = open_table(home, OBJECTS)
+    snapshot = Snapshot.open(home, source.id)
     started = time.perf_counter()
     with connect(home) as connection:
-        comparison = Comparison(connection, source, table, spool, datetime.now(UTC))
+        comparison = Comparison(
+            connection,
+            source,
+            datetime.now(UTC),
+            listed=f"FROM read_parquet({sql_text(str(listing))})",
+            indexed=snapshot.rows,
+        )
         changed = sum(comparison.counts().values())
         compared, compared_cpu = time.perf_counter(), time.process_time()
-        memory_bytes = home.memory_limit_mb * 1024 * 1024
-        commit(cast("Written", way), table, comparison, source.id, memory_bytes)
+        commit(cast("Written", way), snapshot, comparison, [])
         ended, ended_cpu = time.perf_counter(), time.process_time()
     return {
         "changed": changed,

@@ -9,8 +9,8 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.tables import open_table
-from s3pipelines.core.index.changes import indexed_rows_query
 from s3pipelines.core.index.refresh import refresh_index
+from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import s3_client
@@ -78,13 +78,13 @@ def verify(catalog: str, source_id: str) -> dict[str, Any]:
             if commit.get("s3pipelines.source") != source_id:
                 continue
             table = open_table(home, OBJECTS, commit["version"])
-            indexed = indexed_rows_query(table, source_id)
+            indexed = Snapshot(home, source_id, table, None).merged_rows
             query = f"SELECT count(*), count(DISTINCT key) FROM ({indexed})"
             rows, keys = connection.execute(query).fetchall()[0]
             if rows != keys:
                 raise AssertionError(f"version {commit['version']}: {rows} rows, {keys} keys")
             rows_by_version[commit["version"]] = rows
-        query = f"SELECT key, etag FROM ({indexed_rows_query(latest, source_id)})"
+        query = f"SELECT key, etag FROM ({Snapshot.open(home, source_id).rows})"
         found = set(connection.execute(query).fetchall())
     listed: set[tuple[str, str]] = set()
     for page in list_pages(source.access(home.access), source.location):

@@ -1,66 +1,25 @@
 import json
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
-from urllib.request import Request, urlopen
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from s3pipelines.core.errors import NoSuchBucket
-from s3pipelines.core.storage.access import Access, StaticKeys
 from s3pipelines.core.storage.heads import ask_many
 from s3pipelines.core.storage.listing import list_pages
 from s3pipelines.core.storage.locations import S3Location
+from tests.chaos.client import Server, running_server
 from tests.chaos.history import history, key_of, messages
-
-
-@dataclass(frozen=True)
-class Server:
-    url: str
-
-    def control(self, name: str, method: str = "POST") -> Any:
-        with urlopen(Request(f"{self.url}/_ctl/{name}", method=method), timeout=60) as said:
-            return json.loads(said.read())
-
-    def objects(self, bucket: str) -> dict[str, dict[str, Any]]:
-        with urlopen(f"{self.url}/_ctl/objects?bucket={bucket}", timeout=60) as said:
-            rows = [json.loads(line) for line in said.read().decode().splitlines()]
-        return {row["key"]: row for row in rows}
-
-    def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name="us-east-1",
-            aws_access_key_id="a",
-            aws_secret_access_key="b",
-            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
-        )
-
-    def access(self) -> Access:
-        return Access(endpoint_url=self.url, static_keys=StaticKeys("a", "b"), max_attempts=1)
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    command = [sys.executable, "-m", "tests.chaos.server", "--port", "0"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield Server(f"http://127.0.0.1:{int(process.stdout.readline())}")
-        finally:
-            process.kill()
+    with running_server() as running:
+        yield running
 
 
 def _drained(sqs: Any, url: str) -> list[dict[str, Any]]:

@@ -133,12 +133,16 @@ def settle(
     """
 
     def settled(known: Pending | None) -> Pending | None:
-        if known is None or known.last <= up_to:
+        # Noted only after `seen` was read, for a commit before all that was worked through.
+        overlooked = known is not None and known.first < seen.first
+        if known is None or (known.last <= up_to and not overlooked):
             return still_open
         more = still_open or Pending(generation=source.generation, first=up_to + 1, last=up_to)
         return more.model_copy(
             update={
-                "last": known.last,
+                # What waits may have been answered after hints came that nobody has looked at.
+                "first": min(more.first, known.first if overlooked else up_to + 1),
+                "last": max(more.last, known.last),
                 "hints": max(1, known.hints - seen.hints),
                 # Noted meanwhile; when exactly is not worth another field.
                 "since": known.since if known.since != seen.since else seen.since,

@@ -145,6 +145,14 @@ class _Listing:
     ledger_version: int
     listings: int
 
+    @property
+    def answers_up_to(self) -> int:
+        """The version of the ledger up to which it answers every hint; -1 for none.
+
+        It leaves alone what has not settled: a hint about that is still to be asked about.
+        """
+        return -1 if self.spool.waiting else self.ledger_version
+
 
 def _list(catalog: Catalog, source: Source, path: Path, say: Callable[[str], None]) -> _Listing:
     ledger_version = open_table(catalog, CHANGES).version()
@@ -203,11 +211,11 @@ class _Refreshing:
             )
         say(f"Comparing {listing.spool.rows:,} objects with the index")
         if turn.snapshot.merged_files or turn.snapshot.tail_files:
-            applied = turn.apply_pending(connection, answered_up_to=listing.ledger_version)
+            applied = turn.apply_pending(connection, answered_up_to=listing.answers_up_to)
             repaired = self._repair()
         else:
             repaired = self._take_in_whole()
-            applied = turn.apply_pending(connection, answered_up_to=listing.ledger_version)
+            applied = turn.apply_pending(connection, answered_up_to=listing.answers_up_to)
         turn.settle()
         compact_ledger(self._catalog, self._source)
         return Refresh(
