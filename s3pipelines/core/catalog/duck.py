@@ -59,9 +59,9 @@ def connect(catalog: Catalog, *, delta: bool = False) -> Iterator[duckdb.DuckDBP
     try:
         connection.execute("SET TimeZone = 'UTC'")
         if delta:
-            _load_extension(connection, "delta")
+            load_extension(connection, "delta")
         if isinstance(catalog.location, S3Location):
-            _load_extension(connection, "httpfs")
+            load_extension(connection, "httpfs")
             location = catalog.location
             secret = duckdb_secret(catalog.access, location.bucket, location.uri)
             connection.execute(secret)
@@ -78,7 +78,7 @@ def _threads(memory_limit_mb: int) -> int:
     return max(1, min(os.cpu_count() or 1, memory_limit_mb // _MB_PER_THREAD))
 
 
-def _load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     """Load straight from the wheel: installing would write into the home folder of the user."""
     folder = files(f"duckdb_extension_{name}") / "extensions" / f"v{duckdb.__version__}"
     with as_file(folder / f"{name}.duckdb_extension") as path:

@@ -103,7 +103,7 @@ def _rejected(catalog: Catalog) -> Finding:
     if find_table(catalog, REJECTED) is None:
         return Finding(area, name, "ok", "No message was ever rejected.")
     since = (datetime.now(UTC) - timedelta(days=1)).isoformat()
-    with connect(catalog) as connection:
+    with connect(catalog, delta=True) as connection:
         count, newest = connection.execute(
             "SELECT count(DISTINCT id), arg_max(reason, received_at) "
             f"FROM delta_scan({sql_text(catalog.table_uri(REJECTED.name))}) "

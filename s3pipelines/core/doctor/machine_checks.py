@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect
+from s3pipelines.core.catalog.duck import connect, load_extension
 from s3pipelines.core.doctor.findings import Check, Finding
 from s3pipelines.core.preview.wording import human_bytes
 from s3pipelines.core.sources.source import Source
@@ -75,7 +75,8 @@ def _duckdb(catalog: Catalog) -> Finding:
     # In a folder, so that only the extensions count here and not the credentials.
     here = replace(catalog, location=FolderLocation(Path(tempfile.gettempdir())))
     try:
-        with connect(here) as connection:
+        with connect(here, delta=True) as connection:
+            load_extension(connection, "httpfs")
             loaded = connection.execute(
                 "SELECT string_agg(extension_name, ', ' ORDER BY extension_name) "
                 "FROM duckdb_extensions() WHERE loaded AND extension_name IN ('httpfs', 'delta')"
