@@ -78,7 +78,7 @@ def answer(catalog: str, source_id: str, number: str, changes: str) -> dict[str,
         f"{known.get(name, name if name in same else 'NULL')} AS {name}"
         for name in CHANGES.column_names
     )
-    with connect(Catalog(home.location, memory_limit_mb=2048)) as connection:
+    with connect(Catalog(home.location, memory_limit_mb=2048), delta=True) as connection:
         index = index_now(home)
         indexed = connection.execute(f"SELECT count(*) FROM ({index})").fetchall()[0][0]
         some = f"hash(key) % {max(1, indexed // int(changes))} = {int(number)}"
@@ -107,7 +107,7 @@ def merge_at_once(catalog: str, source_id: str) -> dict[str, Any]:
     started, cpu = time.perf_counter(), time.process_time()
     with (
         hold(home.documents, index_lease(source_id), "A benchmark") as lease,
-        connect(home) as connection,
+        connect(home, delta=True) as connection,
     ):
         turn = Turn(home, source, lease, "merge", lambda _: None)
         load_observations(connection, home, turn.ledger, source_id, 0)
@@ -123,7 +123,7 @@ def fold_tail(catalog: str, source_id: str) -> dict[str, Any]:
     """Merge the tail, whether it is due or not."""
     home = Catalog(parse_location(catalog))
     started, cpu = time.perf_counter(), time.process_time()
-    with connect(home) as connection:
+    with connect(home, delta=True) as connection:
         snapshot = Snapshot.open(home, source_id)
         rows = connection.execute(f"SELECT count(*) FROM ({snapshot.tail_rows})").fetchall()[0][0]
         wrote = fold(connection, snapshot, get_source(home, source_id))
@@ -141,7 +141,7 @@ def read_index(catalog: str, source_id: str) -> dict[str, Any]:
         "group": f"SELECT extension, count(*), sum(size_bytes) FROM {of_source} GROUP BY ALL",
     }
     said: dict[str, Any] = {}
-    with connect(home) as connection:
+    with connect(home, delta=True) as connection:
         for name, query in questions.items():
             for time_of in (name, f"{name}_warm"):
                 started = time.perf_counter()

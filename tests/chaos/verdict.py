@@ -43,7 +43,7 @@ def wrong_keys(server: Server, catalog: Catalog) -> set[str]:
         key: (row["size"], row["etag"], row["last_modified"])
         for key, row in server.objects(BUCKET).items()
     }
-    with connect(catalog) as connection:
+    with connect(catalog, delta=True) as connection:
         found = connection.execute(
             "SELECT key, size_bytes, etag, epoch(last_modified)::BIGINT, source "
             f"FROM ({index_now(catalog)})"
@@ -73,7 +73,7 @@ def applied_positions(catalog: Catalog) -> list[int]:
 
 def read_ledger(catalog: Catalog, listed_up_to: int) -> Ledger:
     """Everything that the ledger has of the source; a listing answers hints up to that version."""
-    with connect(catalog) as connection:
+    with connect(catalog, delta=True) as connection:
         load_observations(connection, catalog, open_table(catalog, CHANGES), SOURCE, 0)
         kinds = connection.execute(
             "SELECT kind, count(*) FROM observations GROUP BY kind ORDER BY kind"

@@ -48,6 +48,11 @@ class Pending(BaseModel):
     attempt: int = 0
     requested_at: datetime | None = None
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is to be asked about, now or later."""
+        return not self.hints and not self.waiting
+
     def is_ripe(self, now: datetime, least_age_s: float, least_hints: int) -> bool:
         """Whether a batch is worth a run: old enough, large enough, or waited for long enough."""
         if self.hints and self.since is not None:
@@ -68,7 +73,7 @@ def read_pending(catalog: Catalog, source: Source) -> Pending | None:
 
 
 def note_hints(catalog: Catalog, source: Source, version: int, hints: int, at: datetime) -> None:
-    """Note that a commit of the ledger brought hints for a source.
+    """Note that a commit of the ledger brought hints for a source, or is to bring changes.
 
     Raises:
         StorageError: The catalog cannot be written; the hints must be delivered again.
@@ -76,15 +81,16 @@ def note_hints(catalog: Catalog, source: Source, version: int, hints: int, at: d
 
     def noted(known: Pending | None) -> Pending:
         if known is None:
+            since = at if hints else None
             return Pending(
-                generation=source.generation, first=version, last=version, hints=hints, since=at
+                generation=source.generation, first=version, last=version, hints=hints, since=since
             )
         return known.model_copy(
             update={
                 "first": min(known.first, version),
                 "last": max(known.last, version),
                 "hints": known.hints + hints,
-                "since": known.since or at,
+                "since": known.since or (at if hints else None),
             }
         )
 
@@ -120,7 +126,13 @@ def next_attempt(catalog: Catalog, source: Source, now: datetime) -> Pending | N
 
 
 def settle(
-    catalog: Catalog, source: Source, seen: Pending, up_to: int, still_open: Pending | None
+    catalog: Catalog,
+    source: Source,
+    seen: Pending,
+    up_to: int,
+    still_open: Pending | None,
+    *,
+    own: int = -1,
 ) -> None:
     """Say what is left after the ledger was worked through.
 
@@ -130,12 +142,14 @@ def settle(
         seen: What was open before.
         up_to: Every hint up to this version of the ledger is answered.
         still_open: What waits on, or None.
+        own: The last version that the caller noted itself since, for what is applied by now.
     """
 
     def settled(known: Pending | None) -> Pending | None:
         # Noted only after `seen` was read, for a commit before all that was worked through.
         overlooked = known is not None and known.first < seen.first
-        if known is None or (known.last <= up_to and not overlooked):
+        nobody_else = known is not None and known.last <= own and known.hints == seen.hints
+        if known is None or ((known.last <= up_to or nobody_else) and not overlooked):
             return still_open
         more = still_open or Pending(generation=source.generation, first=up_to + 1, last=up_to)
         return more.model_copy(

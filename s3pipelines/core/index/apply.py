@@ -21,7 +21,7 @@ from s3pipelines.core.catalog.tables import ensure_table, open_table, table_erro
 from s3pipelines.core.detection.differences import KINDS
 from s3pipelines.core.detection.folding import OPEN_KEYS, STILL_OPEN, UNAPPLIED
 from s3pipelines.core.detection.ledger import load_observations
-from s3pipelines.core.detection.pending import Pending, read_pending, settle
+from s3pipelines.core.detection.pending import Pending, note_hints, read_pending, settle
 from s3pipelines.core.errors import Busy, NotFound
 from s3pipelines.core.index.answers import Answers
 from s3pipelines.core.index.commit import Written
@@ -165,7 +165,7 @@ class Turn:
         self._say = say
         self._applied_to = self.snapshot.applied
         self._seen: Pending | None = None
-        self._up_to = -1
+        self._up_to = self._own = -1
         self._still_open: Pending | None = None
 
     def confirm(self) -> None:
@@ -212,8 +212,19 @@ class Turn:
 
     def settle(self) -> None:
         """Say what of the ledger is left; only after everything that answers it is in the index."""
-        if self._seen is not None:
-            settle(self._catalog, self._source, self._seen, self._up_to, self._still_open)
+        if self._seen is None and self._own < 0:
+            return
+        generation = self._source.generation
+        seen = self._seen or Pending(generation=generation, first=self._own, last=self._own)
+        settle(self._catalog, self._source, seen, self._up_to, self._still_open, own=self._own)
+
+    def note_changes(self) -> None:
+        """Note that the next commit of the ledger brings changes that are still to be applied.
+
+        Before that commit, so that who is killed after it does not leave them to nobody.
+        """
+        self._own = self.ledger.version() + 1
+        note_hints(self._catalog, self._source, self._own, 0, datetime.now(UTC))
 
     def ask(self, connection: duckdb.DuckDBPyConnection, done: Applied) -> None:
         """Ask S3 about the keys of the table `open_keys`; the answers are in the ledger then."""

@@ -29,7 +29,7 @@ from s3pipelines.core.index.comparison import Comparison
 from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.index.spool import Spool, spool_listing
 from s3pipelines.core.index.summary import Group, summarize
-from s3pipelines.core.index.upkeep import compact_ledger, fold
+from s3pipelines.core.index.upkeep import clear_if_folded, compact_ledger, fold
 from s3pipelines.core.sources.guards import refuse_own_output
 from s3pipelines.core.sources.refreshes import RefreshRecord, write_record
 from s3pipelines.core.sources.registry import get_source, index_lease, listing_lease
@@ -210,6 +210,7 @@ class _Refreshing:
                 hint="Run it again.",
             )
         say(f"Comparing {listing.spool.rows:,} objects with the index")
+        clear_if_folded(connection, turn.snapshot)
         if turn.snapshot.merged_files or turn.snapshot.tail_files:
             applied = turn.apply_pending(connection, answered_up_to=listing.answers_up_to)
             repaired = self._repair()
@@ -264,6 +265,7 @@ class _Refreshing:
         doubtful = comparison.leave_out("SELECT key FROM observations WHERE kind <> 'hinted'")
         if any(comparison.counts().values()):
             turn.confirm()
+            turn.note_changes()
             rows = comparison.ledger_rows(turn.batch_id, self._listing.ledger_version)
             mine = turn.snapshot.transaction("answers", turn.ledger.version() + 1)
             append_through(self._catalog, CHANGES, turn.ledger, rows, [mine])

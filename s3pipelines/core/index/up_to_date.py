@@ -35,6 +35,7 @@ def bring_up_to_date(
     """
     source = get_source(catalog, source_id)
     listed = last_refresh(catalog, source) is not None
-    if full or not listed or read_pending(catalog, source) is None:
+    pending = read_pending(catalog, source)
+    if full or not listed or pending is None or pending.is_idle:
         return refresh_index(catalog, source_id, batch_id=batch_id, say=say)
     return apply_changes(catalog, source_id, batch_id=batch_id, say=say)

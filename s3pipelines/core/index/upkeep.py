@@ -54,8 +54,7 @@ def take_in(
     changed = sum(comparison.counts().values())
     if changed == 0:
         return "nothing"
-    if snapshot.tail_files and _is_folded(connection, snapshot):
-        clear_tail(snapshot)
+    clear_if_folded(connection, snapshot)
     way: Written = "tail"
     if not snapshot.tail_files:
         indexed = _count(connection, snapshot.merged_rows)
@@ -121,6 +120,16 @@ def fold(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, source: Sour
     ]
     commit(way, snapshot, comparison, marks)
     return way
+
+
+def clear_if_folded(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    """Remove a tail that was merged by an earlier run; reading it costs, and says nothing new.
+
+    Raises:
+        CommitFailedError: Somebody else wrote to it.
+    """
+    if snapshot.tail_files and _is_folded(connection, snapshot):
+        clear_tail(snapshot)
 
 
 def compact_ledger(catalog: Catalog, source: Source) -> None:

@@ -354,6 +354,36 @@ def test_what_a_listing_repairs_is_in_the_ledger_too(local: Catalog, bucket, put
     ]
 
 
+def test_a_listing_that_is_killed_before_it_applies_its_repairs_is_finished_by_the_next_run(
+    local: Catalog, put_objects, monkeypatch
+):
+    put_objects("m/e")
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(apply, "take_in", killed)
+        with pytest.raises(KeyboardInterrupt):
+            refresh_index(local, "maps")
+    hint(local, "maps", "m/a")
+
+    apply_changes(local, "maps")
+
+    assert "m/e" in indexed(local, "maps")
+    assert kinds(local, "maps") == [("m/e", "created"), ("m/a", "unchanged")]
+    assert refresh_index(local, "maps").changed == 0
+
+
+def test_a_listing_leaves_nothing_pending(local: Catalog, put_objects):
+    put_objects("m/e")
+    hint(local, "maps", "m/a")
+
+    refresh_index(local, "maps")
+
+    assert read_pending(local, get_source(local, "maps")) is None
+
+
 def test_a_lost_race_for_the_commit_is_run_again(local: Catalog, put_objects, monkeypatch):
     put_objects("m/e")
     hint(local, "maps", "m/e")

@@ -34,6 +34,6 @@ def test_a_hint_about_an_object_that_a_listing_left_to_rest_is_not_answered_by_i
     assert pending.waiting == 1
     time.sleep(SETTLE_S + 1)
     apply_changes(local_catalog, "maps")
-    with connect(local_catalog) as connection:
+    with connect(local_catalog, delta=True) as connection:
         rows = connection.execute(f"SELECT key FROM ({index_now(local_catalog)})").fetchall()
     assert sorted(rows) == [("new",), ("old",)]
