@@ -15,6 +15,7 @@ import pytest
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.sources.registry import create_source
 from s3pipelines.core.storage.access import Access
+from s3pipelines.core.storage.bucket_events import notify_queue
 from s3pipelines.core.storage.clients import s3_client
 from s3pipelines.core.storage.locations import FolderLocation
 from s3pipelines.services.moto import MotoServer
@@ -66,10 +67,11 @@ class Running:
 
 @pytest.fixture(scope="session")
 def running(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The whole project at work; its sensor ticks every other second."""
+    """The whole project at work on a bucket that notifies it; its sensors tick all the time."""
     folder = tmp_path_factory.mktemp("running")
     bucket = f"running-{uuid.uuid4().hex[:8]}"
     s3_client(Access()).create_bucket(Bucket=bucket)
+    queue_url = notify_queue(Access(), bucket).queue_url
     catalog = Catalog(FolderLocation(folder / "catalog"))
     ports = Ports(free_port(), free_port())
     with ExitStack() as stack:
@@ -77,6 +79,8 @@ def running(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("S3PIPELINES_CATALOG", str(folder / "catalog"))
             environment.setenv("S3PIPELINES_LISTING_INTERVAL_S", "2")
+            environment.setenv("S3PIPELINES_UPLOAD_QUEUE_URL", queue_url)
+            environment.setenv("S3PIPELINES_EVENTS_INTERVAL_S", "1")
             environment.setenv("S3PIPELINES_DERIVE_INTERVAL_S", "2")
             environment.setenv("DAGSTER_HOME", str(folder / "dagster"))
             services = stack.enter_context(project_session(catalog, ports))

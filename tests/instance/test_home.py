@@ -15,7 +15,7 @@ from dagster._core.scheduler.instigation import TickStatus
 from s3pipelines.assets.deriving import DERIVE_TAG
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.instance.home import ensure_home, exclusive_home, open_instance
-from s3pipelines.jobs.refresh_index import INDEX_SOURCE_TAG
+from s3pipelines.jobs.refresh_index import INDEX_SOURCE_TAG, REINDEX_TAG
 
 
 @pytest.fixture(autouse=True)
@@ -67,12 +67,13 @@ def test_dagster_sends_nothing_home_and_shows_no_welcome(instance):
     assert not instance.nux_enabled
 
 
-def test_four_runs_at_once_but_one_refresh_per_source_and_room_beside_images(instance):
+def test_six_runs_at_once_of_which_two_are_left_to_arrivals(instance):
     queue = instance.get_concurrency_config().run_queue_config
     assert queue is not None
-    assert queue.max_concurrent_runs == 4
+    assert queue.max_concurrent_runs == 6
     assert queue.tag_concurrency_limits == [
         {"key": INDEX_SOURCE_TAG, "value": {"applyLimitPerUniqueValue": True}, "limit": 1},
+        {"key": REINDEX_TAG, "limit": 2},
         {"key": DERIVE_TAG, "limit": 2},
     ]
     coordinator = instance.get_ref().run_coordinator_data
