@@ -1,7 +1,7 @@
 """Ticks of the listing sensor: a whole pass over a large source that is indexed.
 
-Every tick has to stay within its budget of 5 s (`S3PIPELINES_LISTING_BUDGET_S`), with the comparison
-and all that is written down; Dagster gives a sensor up after 60 s.
+Every tick has to stay within its budget of 5 s (`S3PIPELINES_LISTING_BUDGET_S`), with the
+comparison and all that is written down; Dagster gives a sensor up after 60 s.
 """
 
 import math

@@ -17,8 +17,9 @@ from s3pipelines.core.catalog.tables import TARGET_FILE_BYTES, WRITER, ensure_ta
 from s3pipelines.core.catalog.views import index_now
 from s3pipelines.core.detection.ledger import load_observations
 from s3pipelines.core.detection.pending import note_hints
-from s3pipelines.core.index.apply import Applied, Turn, apply_changes
+from s3pipelines.core.index.apply import apply_changes
 from s3pipelines.core.index.snapshot import Snapshot
+from s3pipelines.core.index.turns import Applied, Turn
 from s3pipelines.core.index.upkeep import fold
 from s3pipelines.core.sources.registry import get_source, index_lease
 from s3pipelines.core.storage.leases import hold

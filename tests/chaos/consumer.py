@@ -23,7 +23,7 @@ from s3pipelines.core.detection import drain, ledger
 from s3pipelines.core.detection.mailboxes import collect
 from s3pipelines.core.detection.pending import read_pending
 from s3pipelines.core.errors import S3PipelinesError
-from s3pipelines.core.index import answers, apply, upkeep
+from s3pipelines.core.index import answers, apply, turns, upkeep
 from s3pipelines.core.sources.registry import list_sources
 from s3pipelines.core.storage import queues
 from s3pipelines.core.storage.locations import FolderLocation
@@ -38,7 +38,7 @@ PHASES: dict[str, tuple[Any, str]] = {
     "HEAD": (answers.Answers, "_ask_s3"),
     "answers commit": (answers, "append_through"),
     "index commit": (upkeep, "commit"),
-    "settle": (apply, "settle"),
+    "settle": (turns, "settle"),
     "upkeep": (apply, "fold_if_due"),
 }
 _WIDTH = 16

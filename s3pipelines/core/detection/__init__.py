@@ -1,5 +1,7 @@
-"""What changed in a source since it was indexed: pure comparisons, and bounded slices of a listing.
+"""What is noticed, and the ledger that it is written to.
 
-Every way to notice a change (a slice of a listing, a full listing, later an event) is compared
-with the index by the same rule.
+Messages (`notifications`, `hints`, `drain`, `mailboxes`) and slices of listings (`slices`, `looks`,
+`passes`) become hints in the ledger (`ledger`); `pending` says which sources have something open,
+`folding` what the rows of a key come to, and `differences` is the one rule by which everything is
+compared with the index. `statistics` is for those who watch it.
 """

@@ -1,6 +1,8 @@
-"""The object index: bringing the table `objects` up to date with what S3 has.
+"""The object index: bringing `objects` and `objects_tail` up to date with what S3 has.
 
-`refresh` is the story; the other modules are its steps: `spool` writes the listing to disk,
-`changes` compares it with the index, `commit` writes the difference, and `summary` describes the
-result. `checks` asks whether the index can be relied on.
+`apply` and `refresh` are the two stories: from the ledger, and by a full listing. The other modules
+are their steps: `turns` gives one writer its turn, `snapshot` is the index as it was opened,
+`answers` asks S3 and records what it said, `spool` writes a listing to disk, `comparison` tells
+what differs, `commit` writes it, `upkeep` says where to and keeps the tables in shape, and
+`summary` describes the result. `checks` asks whether the index can be relied on.
 """

@@ -8,60 +8,19 @@ next one goes on from there.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
 import duckdb
-from deltalake.exceptions import CommitFailedError
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS
-from s3pipelines.core.catalog.tables import ensure_table, open_table, table_errors
-from s3pipelines.core.detection.differences import KINDS
-from s3pipelines.core.detection.folding import OPEN_KEYS, STILL_OPEN, UNAPPLIED
-from s3pipelines.core.detection.ledger import load_observations
-from s3pipelines.core.detection.pending import Pending, note_hints, read_pending, settle
-from s3pipelines.core.errors import Busy, NotFound
-from s3pipelines.core.index.answers import Answers
-from s3pipelines.core.index.commit import Written
-from s3pipelines.core.index.comparison import Comparison
-from s3pipelines.core.index.snapshot import Snapshot
+from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.index.summary import Group, summarize
-from s3pipelines.core.index.upkeep import compact_ledger, fold_if_due, take_in
+from s3pipelines.core.index.turns import Applied, Turn, take_turn
+from s3pipelines.core.index.upkeep import compact_ledger, fold_if_due
 from s3pipelines.core.sources.guards import refuse_own_output
-from s3pipelines.core.sources.registry import get_source, index_lease
+from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sources.source import Source
-from s3pipelines.core.storage.leases import Lease, hold
-
-# Writers of one source take turns by the lease, so a conflict is rare: upkeep, or a writer that
-# lost its lease in the very moment of its commit.
-ATTEMPTS = 5
-
-
-@dataclass
-class Applied:
-    """What came of the ledger.
-
-    Attributes:
-        answers: What S3 said of the keys that it was asked about, by kind of observation.
-        changes: What differed from the index and was applied, by kind.
-        wrote: How it was written.
-        lag_s: Median and 95th percentile of the seconds from the observation of a hint to its
-            being in the index; None if there was no hint.
-        waiting: Objects that have not settled, or that S3 gave no answer about.
-    """
-
-    answers: dict[str, int] = field(default_factory=dict)
-    changes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
-    wrote: Written = "nothing"
-    lag_s: tuple[float, float] | None = None
-    waiting: int = 0
-
-    @property
-    def asked(self) -> int:
-        """How many keys S3 was asked about."""
-        return sum(self.answers.values())
 
 
 @dataclass(frozen=True)
@@ -109,187 +68,20 @@ def apply_changes(
     refuse_own_output(catalog, source)
     ensure_table(catalog, OBJECTS)
     ensure_table(catalog, CHANGES)
-    purpose = f"An update of the index of {source_id!r}"
-    with hold(catalog.documents, index_lease(source_id), purpose) as lease:
-        for _ in range(ATTEMPTS):
-            turn = Turn(catalog, source, lease, batch_id or new_batch_id(source), say)
-            try:
-                with connect(catalog) as connection, table_errors(catalog, OBJECTS.name):
-                    applied = turn.apply_pending(connection)
-                    turn.confirm()
-                    turn.settle()
-                    fold_if_due(connection, turn.snapshot, source)
-                    compact_ledger(catalog, source)
-                    return Batch(
-                        source=source,
-                        batch_id=turn.batch_id,
-                        applied=applied,
-                        table_version=turn.snapshot.merged.version(),
-                        duration_s=time.monotonic() - started,
-                        groups=summarize(connection, turn.snapshot.rows),
-                    )
-            except CommitFailedError:
-                say("The index was changed meanwhile: beginning again.")
-    raise Busy(
-        f"The index of {source_id!r} was changed {ATTEMPTS} times while it was being updated.",
-        hint="See what else writes to the table 'objects', and run it again.",
-    )
 
-
-def new_batch_id(source: Source) -> str:
-    """A name for a batch that nobody asked for by one."""
-    return f"{source.id}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
-
-
-class Turn:
-    """One writer's turn at the index of a source, while it holds the lease.
-
-    Attributes:
-        snapshot: The index, opened at the beginning.
-    """
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        source: Source,
-        lease: Lease,
-        batch_id: str,
-        say: Callable[[str], None],
-    ) -> None:
-        self.batch_id = batch_id
-        self.snapshot = Snapshot.open(catalog, source.id)
-        self.ledger = open_table(catalog, CHANGES)
-        self._catalog = catalog
-        self._source = source
-        self._lease = lease
-        self._say = say
-        self._applied_to = self.snapshot.applied
-        self._seen: Pending | None = None
-        self._up_to = self._own = -1
-        self._still_open: Pending | None = None
-
-    def confirm(self) -> None:
-        """Make sure that this is still the writer, of this registration, before it writes.
-
-        Raises:
-            PreconditionFailed: Somebody else took the lease over.
-            NotFound: The source was deleted, or registered anew.
-        """
-        if get_source(self._catalog, self._source.id).generation != self._source.generation:
-            raise NotFound(
-                f"The source {self._source.id!r} was deleted and registered anew meanwhile.",
-                hint="Refresh it again.",
-            )
-        self._lease.confirm()
-
-    def apply_pending(
-        self, connection: duckdb.DuckDBPyConnection, *, answered_up_to: int = -1
-    ) -> Applied:
-        """Ask S3 about every open key, and apply what changed; `settle` says so at the end.
-
-        Args:
-            connection: Made by `core.catalog.duck.connect`.
-            answered_up_to: A listing answers the hints up to this version of the ledger.
-        """
-        done = Applied()
-        self._seen = read_pending(self._catalog, self._source)
-        if self._seen is None:
-            return done
-        self._up_to = self.ledger.version()
-        self._load(connection, self._seen.first)
-        # What a writer that was killed had confirmed; then the rest is compared with that.
-        self.apply_answers(connection, done)
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE open_keys AS {OPEN_KEYS}",
-            {"answered_up_to": answered_up_to, "now": datetime.now(UTC)},
-        )
-        self.ask(connection, done)
-        self.apply_answers(connection, done)
-        done.lag_s = _lag(connection)
-        self._still_open = self._what_waits(connection)
-        done.waiting = self._still_open.waiting if self._still_open else 0
-        return done
-
-    def settle(self) -> None:
-        """Say what of the ledger is left; only after everything that answers it is in the index."""
-        if self._seen is None and self._own < 0:
-            return
-        generation = self._source.generation
-        seen = self._seen or Pending(generation=generation, first=self._own, last=self._own)
-        settle(self._catalog, self._source, seen, self._up_to, self._still_open, own=self._own)
-
-    def note_changes(self) -> None:
-        """Note that the next commit of the ledger brings changes that are still to be applied.
-
-        Before that commit, so that who is killed after it does not leave them to nobody.
-        """
-        self._own = self.ledger.version() + 1
-        note_hints(self._catalog, self._source, self._own, 0, datetime.now(UTC))
-
-    def ask(self, connection: duckdb.DuckDBPyConnection, done: Applied) -> None:
-        """Ask S3 about the keys of the table `open_keys`; the answers are in the ledger then."""
-        count = connection.execute("SELECT count(*) FROM open_keys").fetchall()[0][0]
-        if not count:
-            return
-        self._say(f"Asking S3 about {count:,} objects")
-        self.confirm()
-        answers = Answers(self._catalog, self._source, self.snapshot, self.ledger, self.batch_id)
-        for kind, number in answers.ask(connection).items():
-            done.answers[kind] = done.answers.get(kind, 0) + number
-
-    def apply_answers(
-        self, connection: duckdb.DuckDBPyConnection, done: Applied, *, merge: bool = False
-    ) -> None:
-        """Apply the changes of the table `observations` that the index has not got.
-
-        Args:
-            connection: The connection with that table.
-            done: Is told what was applied.
-            merge: Merge them at once, whatever it takes.
-        """
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE unapplied AS {UNAPPLIED}",
-            {"applied": self._applied_to},
-        )
-        count, position = connection.execute(
-            "SELECT count(*), max(commit_version) FROM unapplied"
-        ).fetchall()[0]
-        if not count:
-            return
-        comparison = Comparison(
-            connection,
-            self._source,
-            datetime.now(UTC),
-            listed="SELECT key, size_bytes, etag, last_modified, storage_class, true AS settled "
-            "FROM unapplied WHERE kind <> 'deleted'",
-            indexed=f"FROM ({self.snapshot.rows}) SEMI JOIN unapplied USING (key)",
-        )
-        counts = comparison.counts()
-        self.confirm()
-        done.wrote = take_in(connection, self.snapshot, comparison, position, merge=merge)
-        self._applied_to = position
-        for kind, number in counts.items():
-            done.changes[kind] += number
-
-    def _load(self, connection: duckdb.DuckDBPyConnection, first: int) -> None:
-        load_observations(connection, self._catalog, self.ledger, self._source.id, first)
-
-    def _what_waits(self, connection: duckdb.DuckDBPyConnection) -> Pending | None:
-        count, first, due_at = connection.execute(STILL_OPEN).fetchall()[0]
-        if not count:
-            return None
-        return Pending(
-            generation=self._source.generation,
-            first=first,
-            last=self.ledger.version(),
-            waiting=count,
-            due_at=due_at,
+    def work(turn: Turn, connection: duckdb.DuckDBPyConnection) -> Batch:
+        applied = turn.apply_pending(connection)
+        turn.confirm()
+        turn.settle()
+        fold_if_due(connection, turn.snapshot, source)
+        compact_ledger(catalog, source)
+        return Batch(
+            source=source,
+            batch_id=turn.batch_id,
+            applied=applied,
+            table_version=turn.snapshot.merged.version(),
+            duration_s=time.monotonic() - started,
+            groups=summarize(connection, turn.snapshot.rows),
         )
 
-
-def _lag(connection: duckdb.DuckDBPyConnection) -> tuple[float, float] | None:
-    seconds = "epoch(now()) - epoch(since)"
-    found = connection.execute(
-        f"SELECT quantile_cont({seconds}, [0.5, 0.95]) FROM open_keys"
-    ).fetchall()[0][0]
-    return None if found is None else (max(0.0, found[0]), max(0.0, found[1]))
+    return take_turn(catalog, source, batch_id, say, work)

@@ -14,25 +14,24 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-from deltalake.exceptions import CommitFailedError
 
 from s3pipelines.core.catalog.appending import append_through
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS
-from s3pipelines.core.catalog.tables import ensure_table, open_table, table_errors
+from s3pipelines.core.catalog.tables import ensure_table, open_table
 from s3pipelines.core.detection.ledger import load_observations
 from s3pipelines.core.errors import Busy
-from s3pipelines.core.index.apply import ATTEMPTS, Applied, Turn, new_batch_id
 from s3pipelines.core.index.commit import Written, commit
 from s3pipelines.core.index.comparison import Comparison
 from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.index.spool import Spool, spool_listing
 from s3pipelines.core.index.summary import Group, summarize
+from s3pipelines.core.index.turns import Applied, Turn, take_turn
 from s3pipelines.core.index.upkeep import clear_if_folded, compact_ledger, fold
 from s3pipelines.core.sources.guards import refuse_own_output
 from s3pipelines.core.sources.refreshes import RefreshRecord, write_record
-from s3pipelines.core.sources.registry import get_source, index_lease, listing_lease
+from s3pipelines.core.sources.registry import get_source, listing_lease
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.leases import hold
 
@@ -129,8 +128,11 @@ def refresh_index(
         tempfile.TemporaryDirectory(prefix="s3pipelines-refresh-") as folder,
     ):
         listing = _list(catalog, source, Path(folder, "listed.parquet"), say)
-        batch_id = batch_id or new_batch_id(source)
-        refresh = _take_in(catalog, source, listing, batch_id, say)
+
+        def work(turn: Turn, connection: duckdb.DuckDBPyConnection) -> Refresh:
+            return _Refreshing(catalog, source, turn, listing, connection).run(say)
+
+        refresh = take_turn(catalog, source, batch_id, say, work)
         refresh = replace(refresh, duration_s=time.monotonic() - started)
         write_record(catalog, source_id, refresh.record)
         return refresh
@@ -161,28 +163,6 @@ def _list(catalog: Catalog, source: Source, path: Path, say: Callable[[str], Non
     say(f"Listing {source.location.uri}")
     spool = spool_listing(source, source.access(catalog.access), path)
     return _Listing(spool, listed_at, ledger_version, listings)
-
-
-def _take_in(
-    catalog: Catalog,
-    source: Source,
-    listing: _Listing,
-    batch_id: str,
-    say: Callable[[str], None],
-) -> Refresh:
-    purpose = f"A refresh of the index of {source.id!r}"
-    with hold(catalog.documents, index_lease(source.id), purpose) as lease:
-        for _ in range(ATTEMPTS):
-            turn = Turn(catalog, source, lease, batch_id, say)
-            try:
-                with connect(catalog) as connection, table_errors(catalog, OBJECTS.name):
-                    return _Refreshing(catalog, source, turn, listing, connection).run(say)
-            except CommitFailedError:
-                say("The index was changed meanwhile: comparing again.")
-    raise Busy(
-        f"The index of {source.id!r} was changed {ATTEMPTS} times while it was being refreshed.",
-        hint="See what else writes to the table 'objects', and run it again.",
-    )
 
 
 class _Refreshing:

@@ -12,9 +12,10 @@ from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.tables import open_table
 from s3pipelines.core.detection.pending import read_pending
 from s3pipelines.core.errors import AccessDenied, Unreachable
-from s3pipelines.core.index import answers, apply, upkeep
-from s3pipelines.core.index.apply import Turn, apply_changes
+from s3pipelines.core.index import answers, turns, upkeep
+from s3pipelines.core.index.apply import apply_changes
 from s3pipelines.core.index.refresh import refresh_index
+from s3pipelines.core.index.turns import Turn
 from s3pipelines.core.sources.registry import create_source, get_source, update_source
 from s3pipelines.core.storage.heads import Asked, ask_many
 from tests.core.index.hinting import hint, indexed, kinds, ledger
@@ -156,7 +157,7 @@ def test_what_has_not_settled_waits_and_is_taken_in_when_it_has(
         return replace(asked, found=replace(asked.found, server_time=later))
 
     answer_with(monkeypatch, rested)
-    monkeypatch.setattr(apply, "datetime", _Later)
+    monkeypatch.setattr(turns, "datetime", _Later)
     apply_changes(local, "maps")
 
     assert "m/e" in indexed(local, "maps")
@@ -210,7 +211,7 @@ def test_a_writer_that_is_killed_between_two_steps_is_finished_by_the_next_one(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(apply, step, killed)
+        patch.setattr(turns, step, killed)
         with pytest.raises(KeyboardInterrupt):
             apply_changes(maps, "maps")
     monkeypatch.setattr(answers, "ask_many", None)
@@ -258,7 +259,7 @@ def test_a_writer_that_was_overtaken_while_it_asked_writes_nothing_of_it(
             once.append(1)
             put_objects("m/e", body=b"newer")
             with monkeypatch.context() as patch:
-                patch.setattr(apply, "index_lease", lambda _: "leases/other.json")
+                patch.setattr(turns, "index_lease", lambda _: "leases/other.json")
                 apply_changes(local, "maps")
         return asked
 
@@ -363,7 +364,7 @@ def test_a_listing_that_is_killed_before_it_applies_its_repairs_is_finished_by_t
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(apply, "take_in", killed)
+        patch.setattr(turns, "take_in", killed)
         with pytest.raises(KeyboardInterrupt):
             refresh_index(local, "maps")
     hint(local, "maps", "m/a")

@@ -11,8 +11,8 @@ from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.tables import open_table
 from s3pipelines.core.errors import Busy, InvalidInput, NoSuchBucket, NotFound
 from s3pipelines.core.index import commit, refresh, upkeep
-from s3pipelines.core.index.apply import Turn
 from s3pipelines.core.index.refresh import refresh_index
+from s3pipelines.core.index.turns import Turn
 from s3pipelines.core.sources.refreshes import last_refresh
 from s3pipelines.core.sources.registry import (
     create_source,
