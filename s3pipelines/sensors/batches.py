@@ -1,6 +1,7 @@
 """Requests for `process_uploads`: one run per source with ripe changes in the ledger."""
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,6 +18,7 @@ APPLIES = Materializing("object_index", process_uploads.name)
 _ON_ARRIVAL = {"headers": "image_headers", "thumbnails": "thumbnails"}
 # Before backfills and nightly listings: somebody has just uploaded something.
 _PRIORITY = "1"
+_READS_IN_FLIGHT = 16
 
 
 @dataclass(frozen=True)
@@ -49,19 +51,23 @@ def request_batches(
     """
     now = datetime.now(UTC)
     requests = Requests([], [])
-    for source in sources:
-        pending = read_pending(catalog, source)
+    listed = list(sources)
+    with ThreadPoolExecutor(_READS_IN_FLIGHT) as threads:
+        read = list(threads.map(lambda source: read_pending(catalog, source), listed))
+    for source, pending in zip(listed, read, strict=True):
         if not pending or not pending.is_ripe(now, least_age_s, least_changes):
             continue
         if why := reason_to_wait(instance, APPLIES, source.id, now):
             requests.notes.append(f"{source.id}: {why}")
         elif counted := next_attempt(catalog, source, now):
-            key = f"{source.id}/{source.generation}/{counted.last}/{counted.attempt}"
-            requests.runs.append(batch_request(source, key))
+            batch = f"{source.id}/{source.generation}/{counted.last}"
+            requests.runs.append(batch_request(source, batch, attempt=counted.attempt))
     return requests
 
 
-def batch_request(source: Source, run_key: str, *, full: bool = False) -> RunRequest:
+def batch_request(
+    source: Source, batch: str, *, attempt: int = 1, full: bool = False
+) -> RunRequest:
     """The run that takes a batch in, and derives on arrival what the source wants then.
 
     A listing in full is no arrival: what is missing then is the work of `missing_derivatives`.
@@ -69,11 +75,11 @@ def batch_request(source: Source, run_key: str, *, full: bool = False) -> RunReq
     wished = [asset for wish, asset in _ON_ARRIVAL.items() if wish in source.derive]
     wanted = [] if full else wished
     return RunRequest(
-        run_key=run_key,
+        run_key=f"{batch}/{attempt}",
         job_name=process_uploads.name,
         partition_key=source.id,
         asset_selection=[AssetKey(name) for name in ("object_index", *wanted)],
-        run_config=_config(wanted, run_key, full),
+        run_config=_config(wanted, batch, full),
         tags={INDEX_SOURCE_TAG: source.id, "dagster/priority": _PRIORITY},
     )
 

@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from dagster import AssetKey, DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
+from dagster import (
+    AssetKey,
+    DagsterEventType,
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    RunRecord,
+    RunsFilter,
+)
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
@@ -41,7 +49,7 @@ def reason_to_wait(
         return "a run is queued or running"
     found = instance.get_run_records(RunsFilter(tags=of_source), limit=_REMEMBERED)
     records = [record for record in found if what.is_done_by(record.dagster_run)]
-    failures, last_end = _failures_in_a_row(records)
+    failures, last_end = _failures_in_a_row(instance, what, records)
     if failures == 0 or last_end is None:
         return None
     until = last_end + pause_after(failures)
@@ -55,14 +63,26 @@ def pause_after(failures: int) -> timedelta:
     return min(_FIRST_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE)
 
 
-def _failures_in_a_row(records: Sequence[RunRecord]) -> tuple[int, datetime | None]:
-    """How many of the newest runs failed without a success between, and when the last ended."""
+def _failures_in_a_row(
+    instance: DagsterInstance, what: Materializing, records: Sequence[RunRecord]
+) -> tuple[int, datetime | None]:
+    """How many of the newest runs failed without a success between, and when the last ended.
+
+    A run of several assets may have failed at a later one.
+    """
     failures = 0
     last_end: datetime | None = None
     for record in records:
-        if record.dagster_run.status is not DagsterRunStatus.FAILURE:
+        run = record.dagster_run
+        if run.status is not DagsterRunStatus.FAILURE or _materialized(instance, what, run.run_id):
             break
         failures += 1
         if last_end is None and record.end_time is not None:
             last_end = datetime.fromtimestamp(record.end_time, UTC)
     return failures, last_end
+
+
+def _materialized(instance: DagsterInstance, what: Materializing, run_id: str) -> bool:
+    events = instance.all_logs(run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
+    made = (event.asset_materialization for event in events)
+    return any(one is not None and one.asset_key == AssetKey(what.asset) for one in made)

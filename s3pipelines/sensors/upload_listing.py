@@ -12,10 +12,12 @@ from dagster import (
     sensor,
 )
 
+from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.detection.looks import Finding, Look, look
 from s3pipelines.core.detection.passes import Passes
 from s3pipelines.core.errors import S3PipelinesError
 from s3pipelines.core.sources.registry import read_registry
+from s3pipelines.core.sources.source import Source
 from s3pipelines.instance.partitions import repair_partitions
 from s3pipelines.jobs.process_uploads import process_uploads
 from s3pipelines.resources.catalog import CatalogResource
@@ -45,15 +47,35 @@ def build_upload_listing(settings: Settings) -> SensorDefinition:
             repair_partitions(context.instance, registry.ids)
             passes = Passes.from_cursor(context.cursor)
             shown = look(where, registry.sources, passes, settings.listing_budget_s)
-            in_full = {finding.source.id for finding in shown.findings}
-            others = [source for source in registry.sources if source.id not in in_full]
-            requests = request_batches(context.instance, where, others)
+            requests = _requests(context, where, registry.sources, shown, settings)
         except S3PipelinesError as error:
             return SkipReason(str(error))
         damaged = [str(error) for error in registry.unreadable.values()]
         return _translate(context, shown, requests, [*damaged, *shown.problems])
 
     return upload_listing
+
+
+def _requests(
+    context: SensorEvaluationContext,
+    catalog: Catalog,
+    sources: list[Source],
+    shown: Look,
+    settings: Settings,
+) -> Requests:
+    """A slice is a batch already; what came before it may still wait for more."""
+    in_full = {finding.source.id for finding in shown.findings}
+    now = [source for source in sources if source.id in shown.hinted]
+    others = [s for s in sources if s.id not in in_full and s.id not in shown.hinted]
+    at_once = request_batches(context.instance, catalog, now)
+    ripe = request_batches(
+        context.instance,
+        catalog,
+        others,
+        least_age_s=settings.batch_age_s,
+        least_changes=settings.batch_changes,
+    )
+    return Requests([*at_once.runs, *ripe.runs], [*at_once.notes, *ripe.notes])
 
 
 def _translate(
@@ -68,7 +90,7 @@ def _translate(
         if why := reason_to_wait(context.instance, APPLIES, source.id, now):
             requests.notes.append(f"{source.id}: {why}")
         else:
-            requests.runs.append(batch_request(source, _run_key(finding), full=True))
+            requests.runs.append(batch_request(source, _batch(finding), full=True))
     seen = {f.source.id: f.ended.differing for f in shown.findings} | shown.hinted
     said = "; ".join([*problems, *requests.notes])
     agrees = "Differences are in the ledger." if seen else "The index agrees with every source."
@@ -85,6 +107,6 @@ def _translate(
     )
 
 
-def _run_key(finding: Finding) -> str:
+def _batch(finding: Finding) -> str:
     source = finding.source
     return f"{source.id}/{source.generation}/{finding.ended.started_at.isoformat()}"

@@ -22,6 +22,9 @@ _PROPERTIES = {
     "delta.targetFileSize": str(TARGET_FILE_BYTES),
     # Without checkpoints a reader fetches every commit since the first.
     "delta.checkpointInterval": "10",
+    # The ledger is read by its log, which Delta would remove after 30 days; a compaction does so
+    # whatever it is told (deltalake 1.6.6).
+    "delta.enableExpiredLogCleanup": "false",
 }
 WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=128 * 1024)
 NO_CLEANUP = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
@@ -87,12 +90,25 @@ def forget_source(catalog: Catalog, schema: TableSchema, source_id: str) -> None
         return
     with table_errors(catalog, schema.name):
         try:
-            table.delete(source_predicate(source_id))
+            table.delete(source_predicate(source_id), post_commithook_properties=NO_CLEANUP)
         except CommitFailedError as error:
             raise Busy(
                 f"The table {schema.name!r} was changed while rows of {source_id!r} were removed.",
                 hint="Run the same command again; it goes on where it stopped.",
             ) from error
+
+
+def compact(table: DeltaTable, source_id: str) -> None:
+    """Put the small files of a source together; appends go on meanwhile.
+
+    Raises:
+        CommitFailedError: Something else rewrote them.
+    """
+    table.optimize.compact(
+        partition_filters=[("source", "=", source_id)],
+        writer_properties=WRITER,
+        post_commithook_properties=NO_CLEANUP,
+    )
 
 
 def files_of_source(table: DeltaTable, source_id: str) -> list[str]:

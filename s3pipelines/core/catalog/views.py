@@ -88,11 +88,13 @@ def with_tail(base: str, tail: str) -> str:
         tail: A relation with the columns of `objects_tail`.
     """
     names = ", ".join(OBJECTS.column_names)
+    # Once: read twice, it could be two versions of the table, and a key be in both parts.
     return f"""
-        SELECT {names} FROM {base} AS merged ANTI JOIN {tail} AS tail
+        WITH tail AS MATERIALIZED (SELECT * FROM {tail} {latest_only(OBJECTS_TAIL)})
+        SELECT {names} FROM {base} AS merged ANTI JOIN tail
             ON merged.source = tail.source AND merged.key = tail.key
         UNION ALL
-        SELECT {names} FROM (SELECT * FROM {tail} {latest_only(OBJECTS_TAIL)}) WHERE NOT gone
+        SELECT {names} FROM tail WHERE NOT gone
     """
 
 

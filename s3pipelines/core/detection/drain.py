@@ -37,7 +37,7 @@ class Drained:
         outside: Notices about keys of no source.
         rejected: Messages that could not be understood, whole or in part.
         undeleted: Messages that could not be deleted, and so come again.
-        emptied: There was nothing left.
+        emptied: There was nothing left, or nothing that could be removed.
     """
 
     messages: int = 0
@@ -92,6 +92,8 @@ def drain(
         poison = [(message, reading) for message, reading in readings if reading.reasons]
         _reject(catalog, mailbox, poison, at)
         done.undeleted += mailbox.delete(messages)
+        # They come again, from an inbox at once; to read them over and over would flood the ledger.
+        done.emptied = done.undeleted > 0
         done.duplicates += hinted.duplicates
         done.outside += hinted.outside
         done.rejected += len(poison)

@@ -48,7 +48,9 @@ OPEN_KEYS = f"""
         SELECT key, observed_by, observed_at, event IN {_RESTORED} AS restored, id
         FROM observations LEFT JOIN answers USING (key)
         WHERE kind = 'hinted'
-            AND commit_version > greatest(coalesce(answers.answered_up_to, -1), $answered_up_to)
+            AND commit_version > coalesce(answers.answered_up_to, -1)
+            -- A listing shows no restore.
+            AND (commit_version > $answered_up_to OR event IN {_RESTORED})
         UNION ALL
         SELECT key, observed_by, observed_at, false, id FROM ({_LATEST_ANSWERS})
         WHERE kind IN {OPEN_ANSWERS} AND due_at <= $now

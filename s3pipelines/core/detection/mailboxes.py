@@ -1,5 +1,6 @@
 """All places where notifications arrive, emptied into the ledger: the work of one tick."""
 
+import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,15 @@ class Collected:
 
     by_mailbox: dict[str, Drained] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+
+    def add(self, mailbox: str, drained: Drained) -> None:
+        """Add what came of one of them."""
+        self.by_mailbox[mailbox] = drained
+        if drained.undeleted:
+            self.problems.append(
+                f"{drained.undeleted} messages of {mailbox} cannot be removed, and come again and "
+                "again. Grant sqs:DeleteMessage, or s3:DeleteObject on the inbox."
+            )
 
     @property
     def hints(self) -> dict[str, int]:
@@ -54,12 +64,16 @@ def collect(
         until = deadline - budget_s / 2 if noted else deadline
         try:
             queue = open_queue(catalog.access, queue_url)
-            collected.by_mailbox[queue.name] = drain(catalog, queue, sources, until)
+            collected.add(queue.name, drain(catalog, queue, sources, until))
         except S3PipelinesError as error:
             collected.problems.append(str(error))
-    for source in noted:
+    # In any order, and an equal share of what is left: a busy inbox must not starve the others.
+    random.shuffle(noted)
+    for position, source in enumerate(noted):
+        now = time.monotonic()
+        until = now + (deadline - now) / (len(noted) - position)
         try:
-            _collect_inbox(catalog, source, sources, deadline, collected)
+            _collect_inbox(catalog, source, sources, until, collected)
         except S3PipelinesError as error:
             collected.problems.append(f"{source.id}: {error}")
     return collected
@@ -76,6 +90,5 @@ def _collect_inbox(
     if location is None:
         return
     inbox = open_inbox(source.access(catalog.access), location)
-    collected.by_mailbox[inbox.name] = drain(
-        catalog, inbox, sources, deadline, read=read_inbox_file, inbox_of=source
-    )
+    drained = drain(catalog, inbox, sources, deadline, read=read_inbox_file, inbox_of=source)
+    collected.add(inbox.name, drained)

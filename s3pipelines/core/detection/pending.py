@@ -114,7 +114,7 @@ def next_attempt(catalog: Catalog, source: Source, now: datetime) -> Pending | N
         if known is None:
             return None
         again = known.requested == known.last
-        if again and known.requested_at is not None and now - known.requested_at < _REQUESTED_FOR:
+        if again and _is_recent(known, now):
             faster = True
             return known
         attempt = known.attempt + 1 if again else 1
@@ -125,6 +125,11 @@ def next_attempt(catalog: Catalog, source: Source, now: datetime) -> Pending | N
     return None if faster else counted_now
 
 
+def _is_recent(known: Pending, now: datetime) -> bool:
+    # Both ways: the clock of another machine may be ahead.
+    return known.requested_at is not None and abs(now - known.requested_at) < _REQUESTED_FOR
+
+
 def settle(
     catalog: Catalog,
     source: Source,
@@ -133,6 +138,7 @@ def settle(
     still_open: Pending | None,
     *,
     own: int = -1,
+    at: datetime | None = None,
 ) -> None:
     """Say what is left after the ledger was worked through.
 
@@ -143,6 +149,7 @@ def settle(
         up_to: Every hint up to this version of the ledger is answered.
         still_open: What waits on, or None.
         own: The last version that the caller noted itself since, for what is applied by now.
+        at: When `seen` was read; what is left was noted since.
     """
 
     def settled(known: Pending | None) -> Pending | None:
@@ -150,23 +157,28 @@ def settle(
         overlooked = known is not None and known.first < seen.first
         nobody_else = known is not None and known.last <= own and known.hints == seen.hints
         if known is None or ((known.last <= up_to or nobody_else) and not overlooked):
-            return still_open
+            return _counted_on(still_open, known)
         more = still_open or Pending(generation=source.generation, first=up_to + 1, last=up_to)
-        return more.model_copy(
+        more = more.model_copy(
             update={
                 # What waits may have been answered after hints came that nobody has looked at.
                 "first": min(more.first, known.first if overlooked else up_to + 1),
                 "last": max(more.last, known.last),
                 "hints": max(1, known.hints - seen.hints),
-                # Noted meanwhile; when exactly is not worth another field.
-                "since": known.since if known.since != seen.since else seen.since,
-                "requested": known.requested,
-                "attempt": known.attempt,
-                "requested_at": known.requested_at,
+                "since": at or known.since,
             }
         )
+        return _counted_on(more, known)
 
     _update(catalog, source, settled)
+
+
+def _counted_on(pending: Pending | None, known: Pending | None) -> Pending | None:
+    """The same with the requests that were counted so far: no key may be used twice."""
+    if pending is None or known is None:
+        return pending
+    counted = {name: getattr(known, name) for name in ("requested", "attempt", "requested_at")}
+    return pending.model_copy(update=counted)
 
 
 def _update(

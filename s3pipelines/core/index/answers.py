@@ -19,11 +19,11 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import CHANGES
 from s3pipelines.core.detection.differences import DIFFERENCES
 from s3pipelines.core.detection.ledger import add_observations, new_row, observation_id
-from s3pipelines.core.errors import StorageError
 from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.sources.scope import SCOPED, Scope
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.heads import Asked, Present, ask_many
+from s3pipelines.core.storage.listing import list_pages
 
 # Answers are in the ledger after so many keys, so that a killed run asks only these again.
 _KEYS_PER_COMMIT = 5000
@@ -102,14 +102,10 @@ class Answers:
     def _rows(
         self, connection: duckdb.DuckDBPyConnection, keys: Sequence[OpenKey]
     ) -> list[dict[str, Any]]:
-        version, at = self._ledger.version(), datetime.now(UTC)
+        at = datetime.now(UTC)
         answers = self._ask_s3([open_key.key for open_key in keys])
         kinds = self._compared(connection, answers)
-        rows: list[dict[str, Any]] = []
-        for open_key in keys:
-            row = self._row(answers[open_key.key], kinds.get(open_key.key), open_key, at)
-            rows.append(row | {"ledger_version": version})
-        return rows
+        return [self._row(answers[key.key], kinds.get(key.key), key, at) for key in keys]
 
     def _ask_s3(self, keys: list[str]) -> dict[str, Asked]:
         answers: dict[str, Asked] = {}
@@ -122,7 +118,8 @@ class Answers:
                 if failed == len(answers) == _UNANSWERED and answer.error is not None:
                     raise answer.error
         if failed and failed == len(keys):
-            raise _first_error(answers)
+            # These few only, or the source itself? Then this raises.
+            next(list_pages(access, self._source.location, page_size=1))
         return answers
 
     def _compared(
@@ -152,8 +149,11 @@ class Answers:
     def _row(
         self, answer: Asked, kind: str | None, open_key: OpenKey, at: datetime
     ) -> dict[str, Any]:
+        version = self._ledger.version()
         values: dict[str, Any] = {
-            "id": observation_id(self._batch_id, open_key.key),
+            # A batch may ask about a key again, and both answers count.
+            "id": observation_id(self._batch_id, version, open_key.key),
+            "ledger_version": version,
             "observed_at": at,
             "observed_by": open_key.observed_by,
             "hinted_at": open_key.since,
@@ -191,10 +191,6 @@ def _seen(found: Present) -> dict[str, Any]:
         "last_modified": found.last_modified,
         "storage_class": found.storage_class,
     }
-
-
-def _first_error(answers: dict[str, Asked]) -> StorageError:
-    return next(answer.error for answer in answers.values() if answer.error is not None)
 
 
 def _chunks(connection: duckdb.DuckDBPyConnection) -> Iterator[list[OpenKey]]:

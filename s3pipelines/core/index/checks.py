@@ -61,8 +61,8 @@ def stale(catalog: Catalog, sources: Sequence[Source]) -> dict[str, str]:
 def missed_events(catalog: Catalog, sources: Sequence[Source]) -> dict[str, str]:
     """Sources whose last full listing repaired what no event has told of, and how much.
 
-    An event that came after the listing counts as having told. Sources that never had an event
-    are listed only, and miss nothing.
+    An event that came after the listing counts as having told. Sources without any event in the
+    week before are listed only, and miss nothing.
     """
     found: dict[str, str] = {}
     for source in sources:
@@ -71,7 +71,7 @@ def missed_events(catalog: Catalog, sources: Sequence[Source]) -> dict[str, str]
             continue
         with connect(catalog) as connection:
             create_source_views(connection, catalog, source.id, CHANGES)
-            values = {"batch": record.batch_id}
+            values = {"batch": record.batch_id, "since": record.listed_at - timedelta(days=7)}
             told, missed, example = connection.execute(_MISSED, values).fetchall()[0]
         if told and missed:
             when = f"{record.listed_at:%Y-%m-%d %H:%M} UTC"
@@ -85,7 +85,8 @@ def missed_events(catalog: Catalog, sources: Sequence[Source]) -> dict[str, str]
 _MISSED = """
     WITH events AS (
         SELECT key, etag, regexp_matches(event, 'Removed|Delet|Expir') AS removes
-        FROM changes_attempts WHERE kind = 'hinted' AND observed_by = 'event'
+        FROM changes_attempts
+        WHERE kind = 'hinted' AND observed_by = 'event' AND observed_at > $since
     ), repaired AS (
         SELECT key, kind, etag FROM changes_attempts
         WHERE batch_id = $batch AND observed_by = 'listing'

@@ -30,7 +30,7 @@ from s3pipelines.core.index.summary import Group, summarize
 from s3pipelines.core.index.turns import Applied, Turn, take_turn
 from s3pipelines.core.index.upkeep import clear_if_folded, compact_ledger, fold
 from s3pipelines.core.sources.guards import refuse_own_output
-from s3pipelines.core.sources.refreshes import RefreshRecord, write_record
+from s3pipelines.core.sources.refreshes import RefreshRecord, last_refresh, write_record
 from s3pipelines.core.sources.registry import get_source, listing_lease
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.leases import hold
@@ -191,12 +191,12 @@ class _Refreshing:
             )
         say(f"Comparing {listing.spool.rows:,} objects with the index")
         clear_if_folded(connection, turn.snapshot)
-        if turn.snapshot.merged_files or turn.snapshot.tail_files:
-            applied = turn.apply_pending(connection, answered_up_to=listing.answers_up_to)
-            repaired = self._repair()
-        else:
+        if self._is_first():
             repaired = self._take_in_whole()
             applied = turn.apply_pending(connection, answered_up_to=listing.answers_up_to)
+        else:
+            applied = turn.apply_pending(connection, answered_up_to=listing.answers_up_to)
+            repaired = self._repair()
         turn.settle()
         compact_ledger(self._catalog, self._source)
         return Refresh(
@@ -212,6 +212,19 @@ class _Refreshing:
             duration_s=0,
             groups=summarize(connection, turn.snapshot.rows),
         )
+
+    def _is_first(self) -> bool:
+        """Nothing is known of the source but what the listing shows."""
+        snapshot = self._turn.snapshot
+        if (
+            snapshot.merged_files
+            or snapshot.tail_files
+            or last_refresh(self._catalog, self._source)
+        ):
+            return False
+        self._load_observations()
+        query = f"SELECT count(*) FROM ({self._answered()})"
+        return self._connection.execute(query).fetchall()[0][0] == 0
 
     def _compared(self) -> Comparison:
         return Comparison(
@@ -242,7 +255,7 @@ class _Refreshing:
         turn, connection, repaired = self._turn, self._connection, Applied()
         self._load_observations()
         comparison = self._compared()
-        doubtful = comparison.leave_out("SELECT key FROM observations WHERE kind <> 'hinted'")
+        doubtful = comparison.leave_out(self._answered())
         if any(comparison.counts().values()):
             turn.confirm()
             turn.note_changes()
@@ -256,16 +269,23 @@ class _Refreshing:
                 "CREATE OR REPLACE TEMP TABLE open_keys AS SELECT key, 'listing' AS observed_by, "
                 "now() AS since, NULL::VARCHAR AS restore_id FROM doubtful ORDER BY key"
             )
+            turn.note_changes()
             turn.ask(connection, repaired)
         self._load_observations()
         turn.apply_answers(connection, repaired, merge=True)
+        turn.see_what_waits(connection)
         turn.confirm()
         folded = fold(connection, turn.snapshot, self._source)
         repaired.wrote = folded if folded != "nothing" else repaired.wrote
         return repaired
 
+    def _answered(self) -> str:
+        """A query for the keys that S3 was asked about since the listing began."""
+        since = self._listing.ledger_version
+        return f"SELECT key FROM observations WHERE kind <> 'hinted' AND commit_version > {since}"
+
     def _load_observations(self) -> None:
-        first = self._listing.ledger_version + 1
+        first = min(self._listing.ledger_version + 1, self._turn.first_open)
         load_observations(
             self._connection, self._catalog, self._turn.ledger, self._source.id, first
         )

@@ -9,6 +9,7 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import empty_relation, sql_text
 from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL, TableSchema
 from s3pipelines.core.catalog.tables import (
+    NO_CLEANUP,
     ensure_table,
     files_of_source,
     find_table,
@@ -131,7 +132,9 @@ def clear_tail(snapshot: Snapshot) -> None:
     """
     if snapshot.tail is not None:
         with table_errors(snapshot.catalog, OBJECTS_TAIL.name):
-            snapshot.tail.delete(source_predicate(snapshot.source_id))
+            snapshot.tail.delete(
+                source_predicate(snapshot.source_id), post_commithook_properties=NO_CLEANUP
+            )
 
 
 def _rows(schema: TableSchema, source_id: str, files: list[str]) -> str:

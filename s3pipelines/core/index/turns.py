@@ -16,7 +16,7 @@ from s3pipelines.core.detection.differences import KINDS
 from s3pipelines.core.detection.folding import OPEN_KEYS, STILL_OPEN, UNAPPLIED
 from s3pipelines.core.detection.ledger import load_observations
 from s3pipelines.core.detection.pending import Pending, note_hints, read_pending, settle
-from s3pipelines.core.errors import Busy, NotFound
+from s3pipelines.core.errors import Busy, NotFound, Unreadable
 from s3pipelines.core.index.answers import Answers
 from s3pipelines.core.index.commit import Written
 from s3pipelines.core.index.comparison import Comparison
@@ -121,7 +121,13 @@ class Turn:
         self._lease = lease
         self._say = say
         self._applied_to = self.snapshot.applied
+        if self._applied_to > self.ledger.version():
+            raise Unreadable(
+                f"The ledger is older than the index of {source.id!r}: it was replaced.",
+                hint="Restore tables/changes in the catalog, or begin with a new catalog.",
+            )
         self._seen: Pending | None = None
+        self._seen_at = datetime.now(UTC)
         self._up_to = self._own = -1
         self._still_open: Pending | None = None
 
@@ -163,17 +169,34 @@ class Turn:
         self.ask(connection, done)
         self.apply_answers(connection, done)
         done.lag_s = _lag(connection)
-        self._still_open = self._what_waits(connection)
+        self.see_what_waits(connection)
         done.waiting = self._still_open.waiting if self._still_open else 0
         return done
+
+    @property
+    def first_open(self) -> int:
+        """The first version of the ledger with something that was open at the beginning."""
+        return self._seen.first if self._seen is not None else self.ledger.version() + 1
+
+    def see_what_waits(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Find out, of the table `observations`, what is to be asked about again."""
+        self._still_open = self._what_waits(connection)
 
     def settle(self) -> None:
         """Say what of the ledger is left; only after everything that answers it is in the index."""
         if self._seen is None and self._own < 0:
-            return
+            return  # Nothing was open, and nothing was asked about.
         generation = self._source.generation
         seen = self._seen or Pending(generation=generation, first=self._own, last=self._own)
-        settle(self._catalog, self._source, seen, self._up_to, self._still_open, own=self._own)
+        settle(
+            self._catalog,
+            self._source,
+            seen,
+            self._up_to,
+            self._still_open,
+            own=self._own,
+            at=self._seen_at,
+        )
 
     def note_changes(self) -> None:
         """Note that the next commit of the ledger brings changes that are still to be applied.

@@ -36,6 +36,8 @@ def bring_up_to_date(
     source = get_source(catalog, source_id)
     listed = last_refresh(catalog, source) is not None
     pending = read_pending(catalog, source)
-    if full or not listed or pending is None or pending.is_idle:
+    # Who names a batch has seen it; that somebody else was faster is no reason to list.
+    nothing = batch_id is None and (pending is None or pending.is_idle)
+    if full or not listed or nothing:
         return refresh_index(catalog, source_id, batch_id=batch_id, say=say)
     return apply_changes(catalog, source_id, batch_id=batch_id, say=say)

@@ -14,7 +14,7 @@ from deltalake.exceptions import CommitFailedError
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS_TAIL
-from s3pipelines.core.catalog.tables import files_of_source, open_table, table_errors
+from s3pipelines.core.catalog.tables import compact, files_of_source, open_table, table_errors
 from s3pipelines.core.index.commit import MERGE_MOST_ROWS, Written, cheaper_way, commit
 from s3pipelines.core.index.comparison import Comparison
 from s3pipelines.core.index.snapshot import Snapshot, clear_tail, merged_bytes
@@ -84,7 +84,7 @@ def fold_if_due(
         return fold(connection, snapshot, source)
     if len(files) > _MOST_TAIL_FILES and snapshot.tail is not None:
         with table_errors(snapshot.catalog, OBJECTS_TAIL.name):
-            snapshot.tail.optimize.compact(partition_filters=[("source", "=", source.id)])
+            compact(snapshot.tail, source.id)
     return "nothing"
 
 
@@ -142,7 +142,7 @@ def compact_ledger(catalog: Catalog, source: Source) -> None:
     # A conflict: somebody else is at it.
     with suppress(CommitFailedError), table_errors(catalog, CHANGES.name):
         if len(files_of_source(ledger, source.id)) > _MOST_LEDGER_FILES:
-            ledger.optimize.compact(partition_filters=[("source", "=", source.id)])
+            compact(ledger, source.id)
 
 
 def _worth_a_merge(indexed: int) -> float:

@@ -146,8 +146,15 @@ class Gallery:
         Raises:
             StorageError: The catalog cannot be read.
         """
+        tails = files_by_source(self.catalog, OBJECTS_TAIL)
         files = files_by_source(self.catalog, OBJECTS)
-        return {source: sum(file.rows for file in some) for source, some in files.items()}
+        with self._cursor() as cursor:
+            return {
+                source: count_objects(
+                    cursor, Tables(files.get(source, []), tails.get(source, []), [], [])
+                )
+                for source in sorted(files.keys() | tails.keys())
+            }
 
     def close(self) -> None:
         """Let go of the DuckDB; the next page would open another one."""

@@ -16,6 +16,7 @@ from s3pipelines.core.errors import Unreachable
 from s3pipelines.core.sources.registry import create_source, get_source, list_sources
 from s3pipelines.core.sql.session import open_session
 from s3pipelines.core.storage.access import Access
+from s3pipelines.core.storage.inboxes import Inbox
 from s3pipelines.core.storage.mailboxes import Depth, Message
 from s3pipelines.core.storage.queues import sqs_client
 from tests.core.detection.notices import record, straight, through_eventbridge, through_sns
@@ -178,6 +179,19 @@ def test_a_queue_and_an_inbox_are_emptied_into_the_same_ledger(
     assert [row["text"] for row in rows(local_catalog, "rejected")] == ["["]
     left = s3.list_objects_v2(Bucket=bucket, Prefix="notes/")
     assert left["KeyCount"] == 0
+
+
+def test_what_cannot_be_removed_is_read_once_a_tick_and_said(
+    local_catalog: Catalog, bucket, put_objects, monkeypatch
+):
+    create_source(local_catalog, "maps", f"s3://{bucket}/in", inbox=f"s3://{bucket}/notes")
+    put_objects("notes/1.json", body=b'{"key": "in/b", "path": ""}')
+    monkeypatch.setattr(Inbox, "delete", lambda _, messages: len(messages))
+
+    collected = collect(local_catalog, None, list_sources(local_catalog), 5)
+
+    assert collected.hints == {"maps": 1}
+    assert "cannot be removed" in collected.problems[0]
 
 
 def test_a_queue_that_is_not_there_is_said_and_the_inboxes_are_read(

@@ -4,7 +4,13 @@ from pathlib import Path
 import pytest
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.detection.pending import Pending, note_hints, read_pending, settle
+from s3pipelines.core.detection.pending import (
+    Pending,
+    next_attempt,
+    note_hints,
+    read_pending,
+    settle,
+)
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.locations import FolderLocation
 
@@ -58,3 +64,32 @@ def test_a_hint_is_not_lost_if_it_is_noted_after_a_later_one_was_worked_through(
     settle(home, SOURCE, seen, 11, None)
     left = _seen(home)
     assert (left.first, left.hints) == (10, 2)
+
+
+def test_no_request_uses_a_key_twice(home: Catalog):
+    """The clock of the run may be behind that of the sensor: then it finds nothing due yet."""
+    due_at = NOW - timedelta(seconds=1)
+    note_hints(home, SOURCE, 2, 1, NOW)
+    keys: list[tuple[int, int]] = []
+    for minute in range(3):
+        counted = next_attempt(home, SOURCE, NOW + timedelta(minutes=minute))
+        assert counted is not None
+        keys.append((counted.requested, counted.attempt))
+        waits = Pending(generation=SOURCE.generation, first=2, last=2, waiting=1, due_at=due_at)
+        settle(home, SOURCE, _seen(home), 2, waits)
+    assert keys == [(2, 1), (2, 2), (2, 3)]
+
+
+def test_a_request_of_a_clock_that_is_ahead_holds_nobody_up(home: Catalog):
+    note_hints(home, SOURCE, 2, 1, NOW)
+    assert next_attempt(home, SOURCE, NOW + timedelta(hours=1))
+
+    assert next_attempt(home, SOURCE, NOW) is not None
+
+
+def test_what_is_left_is_as_old_as_the_look_that_left_it(home: Catalog):
+    note_hints(home, SOURCE, 2, 1, NOW - timedelta(hours=5))
+    seen = _seen(home)
+    note_hints(home, SOURCE, 3, 1, NOW)
+    settle(home, SOURCE, seen, 2, None, at=NOW - timedelta(seconds=3))
+    assert _seen(home).since == NOW - timedelta(seconds=3)

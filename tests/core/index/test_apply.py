@@ -1,23 +1,28 @@
 """Applying the ledger: S3 is asked, the answer is recorded, what changed is in the index once."""
 
+import os
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from deltalake.exceptions import CommitFailedError
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.schemas import OBJECTS
+from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS
 from s3pipelines.core.catalog.tables import open_table
 from s3pipelines.core.detection.pending import read_pending
-from s3pipelines.core.errors import AccessDenied, Unreachable
-from s3pipelines.core.index import answers, turns, upkeep
+from s3pipelines.core.errors import AccessDenied, Unreachable, Unreadable
+from s3pipelines.core.index import answers, refresh, turns, upkeep
 from s3pipelines.core.index.apply import apply_changes
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.index.turns import Turn
 from s3pipelines.core.sources.registry import create_source, get_source, update_source
 from s3pipelines.core.storage.heads import Asked, ask_many
+from s3pipelines.core.storage.listing import ListingPage
 from tests.core.index.hinting import hint, indexed, kinds, ledger
 from tests.core.index.rows import index_keys, index_rows
 
@@ -190,6 +195,7 @@ def test_a_source_that_gives_no_answer_fails_the_batch_and_keeps_its_hints(
 ):
     silent = Unreachable("Nothing answers.", hint="Check it.")
     answer_with(monkeypatch, lambda asked: Asked(asked.key, None, silent))
+    monkeypatch.setattr(answers, "list_pages", _no_listing)
     hint(local, "maps", "m/a", "m/b")
 
     with pytest.raises(Unreachable):
@@ -198,6 +204,11 @@ def test_a_source_that_gives_no_answer_fails_the_batch_and_keeps_its_hints(
     pending = read_pending(local, get_source(local, "maps"))
     assert pending is not None
     assert pending.hints == 2
+
+
+def _no_listing(*_, **__) -> Iterator[ListingPage]:
+    raise Unreachable("Nothing answers.", hint="Check it.")
+    yield
 
 
 @pytest.mark.parametrize("step", ["take_in", "settle"])
@@ -325,8 +336,6 @@ def test_an_event_that_is_applied_while_a_listing_goes_on_is_not_undone_by_it(
 
 
 def apply_during_listing(catalog: Catalog, put_objects, monkeypatch) -> list[str]:
-    from s3pipelines.core.index import refresh
-
     done: list[str] = []
     original = refresh.spool_listing
 
@@ -374,6 +383,109 @@ def test_a_listing_that_is_killed_before_it_applies_its_repairs_is_finished_by_t
     assert "m/e" in indexed(local, "maps")
     assert kinds(local, "maps") == [("m/e", "created"), ("m/a", "unchanged")]
     assert refresh_index(local, "maps").changed == 0
+
+
+def test_a_source_that_became_empty_is_listed_with_the_same_care_as_any_other(
+    local: Catalog, bucket, s3, put_objects, monkeypatch
+):
+    """What is created, taken in, deleted and taken in during the listing is not brought back."""
+    for key in "abcd":
+        s3.delete_object(Bucket=bucket, Key=f"m/{key}")
+    refresh_index(local, "maps")
+    put_objects("m/k")
+    spool = refresh.spool_listing
+
+    def listed(*arguments):
+        found = spool(*arguments)
+        hint(local, "maps", "m/k")
+        apply_changes(local, "maps")
+        s3.delete_object(Bucket=bucket, Key="m/k")
+        hint(local, "maps", "m/k")
+        apply_changes(local, "maps")
+        return found
+
+    monkeypatch.setattr(refresh, "spool_listing", listed)
+
+    refresh_index(local, "maps")
+
+    assert indexed(local, "maps") == {}
+
+
+def test_what_a_listing_has_to_ask_about_and_gets_no_answer_is_asked_about_again(
+    local: Catalog, put_objects, monkeypatch
+):
+    spool = refresh.spool_listing
+    denied = AccessDenied("Access is denied.", hint="Grant it.")
+
+    def listed(*arguments):
+        put_objects("m/k")
+        found = spool(*arguments)
+        put_objects("m/k", body=b"newer")
+        hint(local, "maps", "m/k")
+        apply_changes(local, "maps")
+        answer_with(monkeypatch, lambda asked: Asked(asked.key, None, denied))
+        return found
+
+    monkeypatch.setattr(refresh, "spool_listing", listed)
+
+    refresh_index(local, "maps")
+
+    assert kinds(local, "maps") == [("m/k", "created"), ("m/k", "failed")]
+    pending = read_pending(local, get_source(local, "maps"))
+    assert pending is not None
+    assert pending.waiting == 1
+
+
+def test_a_restore_is_recorded_although_a_listing_comes_first(local: Catalog, monkeypatch):
+    until = datetime(2026, 1, 5, tzinfo=UTC)
+
+    def restored(asked: Asked) -> Asked:
+        assert asked.found is not None
+        return replace(asked, found=replace(asked.found, restored_until=until))
+
+    answer_with(monkeypatch, restored)
+    hint(local, "maps", "m/a", event="ObjectRestore:Completed")
+
+    refresh_index(local, "maps")
+
+    assert kinds(local, "maps") == [("m/a", "restored")]
+
+
+def test_the_only_object_of_a_batch_may_fail_without_the_batch(local: Catalog, monkeypatch):
+    denied = AccessDenied("Access is denied.", hint="Grant it.")
+    answer_with(monkeypatch, lambda asked: Asked(asked.key, None, denied))
+    hint(local, "maps", "m/a")
+
+    assert apply_changes(local, "maps").applied.waiting == 1
+
+
+def test_a_ledger_that_was_replaced_is_said_and_nothing_is_taken_for_applied(
+    local: Catalog, put_objects
+):
+    put_objects("m/e")
+    for _ in range(3):
+        hint(local, "maps", "m/e", "m/a")
+    apply_changes(local, "maps")
+    shutil.rmtree(local.table_uri("changes"))
+    hint(local, "maps", "m/b")
+
+    with pytest.raises(Unreadable, match="older than the index"):
+        apply_changes(local, "maps")
+
+
+def test_a_compaction_leaves_the_log_that_the_ledger_is_read_by(local: Catalog, monkeypatch):
+    monkeypatch.setattr(upkeep, "_MOST_LEDGER_FILES", 2)
+    for _ in range(12):
+        hint(local, "maps", "m/a")
+    log = Path(local.table_uri("changes"), "_delta_log")
+    long_ago = time.time() - 40 * 24 * 3600
+    for path in log.iterdir():
+        os.utime(path, (long_ago, long_ago))
+
+    apply_changes(local, "maps")
+
+    assert len(open_table(local, CHANGES).file_uris()) == 1
+    assert (log / f"{1:020}.json").exists()
 
 
 def test_a_listing_leaves_nothing_pending(local: Catalog, put_objects):
