@@ -19,6 +19,7 @@ NAMES = (
     "images_million",
     "scattered_changes",
     "ledger_throughput",
+    "event_latency",
 )
 _RESULTS = Path(__file__).parent / "results"
 
