@@ -21,6 +21,9 @@ from s3pipelines.settings import load_settings
 # Runs with this tag take turns, so that they leave room for the index (`instance/dagster.yaml`).
 DERIVE_TAG = "s3pipelines/derive"
 
+# What arrives next waits for the run of this batch; what is left is made by `missing_derivatives`.
+_BATCH_BUDGET_S = 30
+
 Metadata = Mapping[str, MetadataValue]
 Describe = Callable[[Catalog, Work, DecodePool, Report], Metadata]
 
@@ -67,10 +70,15 @@ def derive(
             catalog,
             work,
             pool=pool,
-            budget_s=load_settings().derive_budget_s,
+            budget_s=_budget_s(config),
             progress=Spoken(context.log.info, kind),
         )
         return MaterializeResult(metadata=describe(catalog, work, pool, report))
+
+
+def _budget_s(config: DeriveConfig) -> float:
+    most = load_settings().derive_budget_s
+    return most if config.batch is None else min(most, _BATCH_BUDGET_S)
 
 
 def _refuse_unasked(source: Source, kind: Kind) -> None:

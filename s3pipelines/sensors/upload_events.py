@@ -71,12 +71,16 @@ def _translate(
                 drained.outside,
                 drained.duplicates,
             )
-    said = "; ".join([*collected.problems, *requests.notes]) or _NOTHING
+    outside = [f"{collected.outside} changes of no source"] if collected.outside else []
+    said = "; ".join([*collected.problems, *requests.notes, *outside]) or _NOTHING
+    queue = {} if collected.left is None else {"queue_depth": collected.left}
     return SensorResult(
         run_requests=requests.runs,
         skip_reason=None if requests.runs else said,
         asset_events=[
-            AssetMaterialization("uploads", partition=source_id, metadata={"events": number})
+            AssetMaterialization(
+                "uploads", partition=source_id, metadata={"events": number, **queue}
+            )
             for source_id, number in collected.hints.items()
         ],
     )

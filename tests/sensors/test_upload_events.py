@@ -183,6 +183,13 @@ def test_what_arrived_is_reported_on_the_uploads(maps: DagsterWorld, send):
 
     assert (event.asset_key, event.partition) == (AssetKey("uploads"), "maps")
     assert event.metadata["events"].value == 1
+    assert event.metadata["queue_depth"].value == 0
+
+
+def test_events_of_no_source_are_counted_in_what_the_tick_says(maps: DagsterWorld, send):
+    send("elsewhere/1", "elsewhere/2")
+
+    assert tick(maps).skip_message == "2 changes of no source"
 
 
 def test_without_a_queue_the_sensor_rests(world: DagsterWorld):

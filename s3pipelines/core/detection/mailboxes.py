@@ -21,10 +21,17 @@ class Collected:
     Attributes:
         by_mailbox: What came of each, by its name.
         problems: A line for each that could not be used.
+        left: Messages that the queue still had for others to receive; None if nothing came.
     """
 
     by_mailbox: dict[str, Drained] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    left: int | None = None
+
+    @property
+    def outside(self) -> int:
+        """Notices about keys of no source."""
+        return sum(drained.outside for drained in self.by_mailbox.values())
 
     def add(self, mailbox: str, drained: Drained) -> None:
         """Add what came of one of them."""
@@ -65,6 +72,8 @@ def collect(
         try:
             queue = open_queue(catalog.access, queue_url)
             collected.add(queue.name, drain(catalog, queue, sources, until))
+            if collected.by_mailbox[queue.name].messages:
+                collected.left = queue.depth().visible
         except S3PipelinesError as error:
             collected.problems.append(str(error))
     # In any order, and an equal share of what is left: a busy inbox must not starve the others.
