@@ -316,6 +316,6 @@ def _validated(fields: dict[str, Any], **more: Any) -> Source:
         name = ".".join(str(part) for part in first["loc"])
         which = f"option {name!r} is" if name else "options are"
         raise InvalidInput(
-            f"The {which} not valid: {first['msg'].removeprefix('Value error, ')}.",
+            f"The {which} not valid: {first['msg'].removeprefix('Value error, ').rstrip('.')}.",
             hint="See 's3pipelines sources create --help'.",
         ) from error
