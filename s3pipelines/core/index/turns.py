@@ -188,11 +188,12 @@ class Turn:
             return  # Nothing was open, and nothing was asked about.
         generation = self._source.generation
         seen = self._seen or Pending(generation=generation, first=self._own, last=self._own)
+        up_to = self._up_to if self._seen is not None else self._own - 1
         settle(
             self._catalog,
             self._source,
             seen,
-            self._up_to,
+            up_to,
             self._still_open,
             own=self._own,
             at=self._seen_at,

@@ -488,6 +488,32 @@ def test_a_compaction_leaves_the_log_that_the_ledger_is_read_by(local: Catalog, 
     assert (log / f"{1:020}.json").exists()
 
 
+def test_an_event_that_comes_while_a_listing_repairs_is_left_for_the_next_batch(
+    local: Catalog, put_objects, monkeypatch
+):
+    for _ in range(3):
+        hint(local, "maps", "m/a")
+        apply_changes(local, "maps")
+    put_objects("m/e")
+    note_changes = Turn.note_changes
+
+    def meanwhile(turn):
+        note_changes(turn)
+        put_objects("m/f")
+        hint(local, "maps", "m/f")
+
+    monkeypatch.setattr(Turn, "note_changes", meanwhile)
+    before = open_table(local, CHANGES).version()
+
+    refresh_index(local, "maps")
+
+    pending = read_pending(local, get_source(local, "maps"))
+    assert pending is not None
+    assert (pending.hints, pending.first > before) == (1, True), "not the whole ledger again"
+    apply_changes(local, "maps")
+    assert set(indexed(local, "maps")) == {"m/a", "m/b", "m/c", "m/d", "m/e", "m/f"}
+
+
 def test_a_listing_leaves_nothing_pending(local: Catalog, put_objects):
     put_objects("m/e")
     hint(local, "maps", "m/a")
