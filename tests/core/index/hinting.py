@@ -5,14 +5,17 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.detection.ledger import append_hints, new_row
+from s3pipelines.core.index import answers
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sql.session import open_session
-from s3pipelines.core.storage.heads import Asked, Present
+from s3pipelines.core.storage.heads import Asked, Present, ask_many
 from tests.core.index.rows import NOON, Listed
 
 
@@ -74,3 +77,12 @@ def _present(key: str, state: Listed) -> Present:
         restored_until=None,
         server_time=NOON,
     )
+
+
+def answer_with(monkeypatch: pytest.MonkeyPatch, change: Callable[[Asked], Asked]) -> None:
+    """Let what S3 says pass through a function."""
+
+    def changed(*arguments, **options) -> Iterator[Asked]:
+        yield from map(change, ask_many(*arguments, **options))
+
+    monkeypatch.setattr(answers, "ask_many", changed)
