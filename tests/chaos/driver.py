@@ -37,7 +37,6 @@ class Plan:
     Attributes:
         settle_s: See `Source`.
         step_s: Most seconds from one kill to the next.
-        end_s: Seconds in which all must be taken in after the last kill.
     """
 
     events: int
@@ -47,7 +46,11 @@ class Plan:
     settle_s: int = 0
     step_s: float = 1.5
     visibility_s: int = 5
-    end_s: float = 600
+
+    @property
+    def end_s(self) -> float:
+        """Seconds in which all must be taken in after the last kill."""
+        return max(600, self.events / 200)
 
 
 @dataclass
