@@ -79,7 +79,7 @@ def with_tail(base: str, tail: str) -> str:
     """A query for the index: the rows of `objects`, and those of `objects_tail` in their place.
 
     A merge writes every file anew that holds a changed key. Where that would be much for little,
-    the changes are appended to the tail instead, and merged later (see `core.index.apply`). So
+    the changes are appended to the tail instead, and merged later (see `core.index.upkeep`). So
     whoever reads the index reads both, the tail *first*: what is merged in between is then seen
     twice with the same content, and never not at all.
 

@@ -13,21 +13,6 @@ or the clock of a machine with one another.
   version of the ledger up to which it has applied them.
 """
 
-from typing import Literal
-
-ObservationKind = Literal[
-    "hinted",
-    "created",
-    "overwritten",
-    "transitioned",
-    "restored",
-    "deleted",
-    "unchanged",
-    "waiting",
-    "excluded",
-    "failed",
-]
-
 # Answers after which S3 is to be asked again, when `due_at` has come.
 OPEN_ANSWERS = "('waiting', 'failed')"
 _CHANGES = "('created', 'overwritten', 'transitioned', 'deleted')"

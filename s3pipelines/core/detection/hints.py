@@ -66,11 +66,7 @@ class Addressing:
             key = notice.key if inside else inbox_of.prefix + notice.key
             return [(inbox_of, Scope(inbox_of), key)]
         of_bucket = self._by_bucket.get(notice.bucket, [])
-        return [(s, scope, notice.key) for s, scope in of_bucket if _below(s, notice.key)]
-
-
-def _below(source: Source, key: str) -> bool:
-    return key.startswith(source.prefix)
+        return [(s, scope, notice.key) for s, scope in of_bucket if notice.key.startswith(s.prefix)]
 
 
 def _row(

@@ -13,7 +13,7 @@ from s3pipelines.core.sources.refreshes import last_refresh
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.probes import ask_for, first_page
 
-# The sensors look every ten seconds, and a batch takes a run: this is not slow, it stands still.
+# The sensors look every few seconds, and a batch takes a run: this is not slow, it stands still.
 _OPEN_TOO_LONG = timedelta(minutes=15)
 _DAEMON = "Is the daemon running? Start it with: s3pipelines up"
 

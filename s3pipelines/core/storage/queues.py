@@ -21,9 +21,9 @@ _BATCH = 10
 # Long enough to look at the objects and write the rows; whoever is killed before that leaves the
 # messages to the next one after this time.
 VISIBILITY_S = 120
+_FIRST_WAIT_S = 1
 # SQS answers a request that does not wait within milliseconds. A message whose answer was lost
 # comes again, so that a request may be given up early.
-_FIRST_WAIT_S = 1
 _READ_TIMEOUT_S = 10
 _ATTEMPTS = 3
 # sqs.REGION.amazonaws.com, the same with .cn, behind a private link, by IPv6; and the oldest form.
