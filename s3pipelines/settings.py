@@ -50,6 +50,13 @@ class Settings(BaseSettings):
         ge=64,
         description="What one query or refresh may use before it spills to disk, in MB.",
     )
+    listing_requests: int = Field(
+        default=32,
+        ge=1,
+        le=512,
+        description="Most requests of one full listing at a time; fewer where the server asks to "
+        "slow down. More help where an answer takes longer than 30 ms.",
+    )
     listing_interval_s: int = Field(
         default=30, ge=1, description="Least time between two ticks of the sensor, in seconds."
     )
@@ -119,6 +126,7 @@ def catalog_of(settings: Settings) -> Catalog:
         derivatives=settings.derivatives,
         trash=settings.trash,
         memory_limit_mb=settings.memory_limit_mb,
+        listing_requests=settings.listing_requests,
     )
 
 

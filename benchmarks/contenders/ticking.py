@@ -9,7 +9,7 @@ from s3pipelines.core.detection import slices
 from s3pipelines.core.detection.looks import look
 from s3pipelines.core.detection.passes import Passes
 from s3pipelines.core.sources.registry import list_sources
-from s3pipelines.core.storage.listing import ListingPage
+from s3pipelines.core.storage.listing.pages import ListingPage
 from s3pipelines.core.storage.locations import parse_location
 
 

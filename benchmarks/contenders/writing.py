@@ -14,7 +14,7 @@ from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import s3_client
-from s3pipelines.core.storage.listing import list_pages
+from s3pipelines.core.storage.listing.serial import list_pages
 from s3pipelines.core.storage.locations import parse_location
 
 

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from s3pipelines.core.errors import NoSuchBucket
 from s3pipelines.core.storage.heads import ask_many
-from s3pipelines.core.storage.listing import list_pages
+from s3pipelines.core.storage.listing.serial import list_pages
 from s3pipelines.core.storage.locations import S3Location
 from tests.chaos.client import Server, running_server
 from tests.chaos.history import history, key_of, messages

@@ -74,7 +74,7 @@ def test_events_become_one_run_that_takes_them_in_without_listing(
 
     request = requested(maps)
 
-    monkeypatch.setattr("s3pipelines.core.index.spool.list_pages", None)
+    monkeypatch.setattr("s3pipelines.core.index.spool.list_parts", None)
     assert request.partition_key == "maps"
     assert carry_out(maps, request).success
     assert kinds(maps.catalog, "maps") == [

@@ -22,6 +22,7 @@ class Catalog:
         derivatives: Template of the folder where derivatives of a source go.
         trash: Template of the folder where deleted objects of a source are kept.
         memory_limit_mb: What one query or one refresh may use before it spills to disk.
+        listing_requests: Most requests of one listing at a time.
     """
 
     location: Location
@@ -29,6 +30,7 @@ class Catalog:
     derivatives: str | None = None
     trash: str | None = None
     memory_limit_mb: int = 512
+    listing_requests: int = 32
 
     def __post_init__(self) -> None:
         for template in (self.derivatives, self.trash):

@@ -15,7 +15,7 @@ from s3pipelines.core.detection.differences import DIFFERENCES
 from s3pipelines.core.sources.refreshes import last_refresh
 from s3pipelines.core.sources.scope import SCOPED, Scope
 from s3pipelines.core.sources.source import Source
-from s3pipelines.core.storage.listing import list_pages
+from s3pipelines.core.storage.listing.serial import list_pages
 
 # About 10 MB of rows: a slice is compared in memory, however long the tick may last.
 _MOST_PAGES = 200

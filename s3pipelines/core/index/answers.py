@@ -23,7 +23,7 @@ from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.sources.scope import SCOPED, Scope
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.heads import Asked, Present, ask_many
-from s3pipelines.core.storage.listing import list_pages
+from s3pipelines.core.storage.listing.serial import list_pages
 
 # Answers are in the ledger after so many keys, so that a killed run asks only these again.
 _KEYS_PER_COMMIT = 5000

@@ -11,7 +11,7 @@ from s3pipelines.core.errors import S3PipelinesError, printable
 from s3pipelines.core.sources.refreshes import last_refresh
 from s3pipelines.core.sources.scope import Scope
 from s3pipelines.core.sources.source import Source
-from s3pipelines.core.storage.listing import list_pages
+from s3pipelines.core.storage.listing.serial import list_pages
 
 
 def repeated_keys(catalog: Catalog) -> dict[str, int]:

@@ -5,25 +5,24 @@ applied as ever; a key that S3 was asked about since the listing began is asked 
 as nothing tells which of the two came later.
 """
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from s3pipelines.core.catalog.appending import append_through
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS
 from s3pipelines.core.catalog.tables import ensure_table, open_table
 from s3pipelines.core.detection.ledger import load_observations
 from s3pipelines.core.errors import Busy
 from s3pipelines.core.index.commit import Written, commit
 from s3pipelines.core.index.comparison import Comparison
+from s3pipelines.core.index.journal import Begun, Journal, journal_of
+from s3pipelines.core.index.known_keys import known_keys
 from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.index.spool import Spool, spool_listing
 from s3pipelines.core.index.summary import Group, summarize
@@ -125,14 +124,18 @@ def refresh_index(
     purpose = f"A refresh of the index of {source_id!r}"
     with (
         hold(catalog.documents, listing_lease(source_id), purpose),
-        tempfile.TemporaryDirectory(prefix="s3pipelines-refresh-") as folder,
+        journal_of(catalog, source, _begin(catalog, source)) as journal,
     ):
-        listing = _list(catalog, source, Path(folder, "listed.parquet"), say)
+        listing = _list(catalog, source, journal, say)
 
         def work(turn: Turn, connection: duckdb.DuckDBPyConnection) -> Refresh:
             return _Refreshing(catalog, source, turn, listing, connection).run(say)
 
-        refresh = take_turn(catalog, source, batch_id, say, work)
+        try:
+            refresh = take_turn(catalog, source, batch_id, say, work)
+        except BaseException:
+            journal.forget()  # The next one had better list again.
+            raise
         refresh = replace(refresh, duration_s=time.monotonic() - started)
         write_record(catalog, source_id, refresh.record)
         return refresh
@@ -143,9 +146,7 @@ class _Listing:
     """A complete listing, and what was known before it began."""
 
     spool: Spool
-    listed_at: datetime
-    ledger_version: int
-    listings: int
+    begun: Begun
 
     @property
     def answers_up_to(self) -> int:
@@ -153,16 +154,30 @@ class _Listing:
 
         It leaves alone what has not settled: a hint about that is still to be asked about.
         """
-        return -1 if self.spool.waiting else self.ledger_version
+        return -1 if self.spool.waiting else self.begun.ledger_version
 
 
-def _list(catalog: Catalog, source: Source, path: Path, say: Callable[[str], None]) -> _Listing:
-    ledger_version = open_table(catalog, CHANGES).version()
-    listings = Snapshot.open(catalog, source.id).listings
-    listed_at = datetime.now(UTC)
-    say(f"Listing {source.location.uri}")
-    spool = spool_listing(source, source.access(catalog.access), path)
-    return _Listing(spool, listed_at, ledger_version, listings)
+def _begin(catalog: Catalog, source: Source) -> Begun:
+    return Begun(
+        ledger_version=open_table(catalog, CHANGES).version(),
+        listings=Snapshot.open(catalog, source.id).listings,
+        listed_at=datetime.now(UTC),
+    )
+
+
+def _list(
+    catalog: Catalog, source: Source, journal: Journal, say: Callable[[str], None]
+) -> _Listing:
+    done = sum(one.rows for one in journal.finished)
+    say(
+        f"Going on with the listing of {source.location.uri} after {done:,} objects"
+        if journal.resumed
+        else f"Listing {source.location.uri}"
+    )
+    known = known_keys(Snapshot.open(catalog, source.id))
+    access = source.access(catalog.access)
+    spool = spool_listing(source, access, journal, known, catalog.listing_requests)
+    return _Listing(spool, journal.begun)
 
 
 class _Refreshing:
@@ -184,7 +199,7 @@ class _Refreshing:
 
     def run(self, say: Callable[[str], None]) -> Refresh:
         turn, connection, listing = self._turn, self._connection, self._listing
-        if turn.snapshot.listings != listing.listings:
+        if turn.snapshot.listings != listing.begun.listings:
             raise Busy(
                 f"Another listing of {self._source.id!r} was written meanwhile.",
                 hint="Run it again.",
@@ -202,7 +217,7 @@ class _Refreshing:
         return Refresh(
             source=self._source,
             batch_id=turn.batch_id,
-            listed_at=listing.listed_at,
+            listed_at=listing.begun.listed_at,
             table_version=turn.snapshot.merged.version(),
             wrote=repaired.wrote if repaired.wrote != "nothing" else applied.wrote,
             **repaired.changes,
@@ -231,7 +246,7 @@ class _Refreshing:
             self._connection,
             self._source,
             datetime.now(UTC),
-            listed=f"FROM read_parquet({sql_text(str(self._listing.spool.path))})",
+            listed=self._listing.spool.query,
             indexed=self._turn.snapshot.rows,
         )
 
@@ -244,8 +259,10 @@ class _Refreshing:
         self._turn.confirm()
         snapshot = self._turn.snapshot
         marks = [
-            snapshot.transaction("ledger", max(snapshot.applied, self._listing.ledger_version)),
-            snapshot.transaction("listings", self._listing.listings + 1),
+            snapshot.transaction(
+                "ledger", max(snapshot.applied, self._listing.begun.ledger_version)
+            ),
+            snapshot.transaction("listings", self._listing.begun.listings + 1),
         ]
         commit("replacement", snapshot, comparison, marks)
         return Applied(changes=counts, wrote="replacement")
@@ -259,7 +276,7 @@ class _Refreshing:
         if any(comparison.counts().values()):
             turn.confirm()
             turn.note_changes()
-            rows = comparison.ledger_rows(turn.batch_id, self._listing.ledger_version)
+            rows = comparison.ledger_rows(turn.batch_id, self._listing.begun.ledger_version)
             mine = turn.snapshot.transaction("answers", turn.ledger.version() + 1)
             append_through(self._catalog, CHANGES, turn.ledger, rows, [mine])
         if doubtful:
@@ -281,11 +298,11 @@ class _Refreshing:
 
     def _answered(self) -> str:
         """A query for the keys that S3 was asked about since the listing began."""
-        since = self._listing.ledger_version
+        since = self._listing.begun.ledger_version
         return f"SELECT key FROM observations WHERE kind <> 'hinted' AND commit_version > {since}"
 
     def _load_observations(self) -> None:
-        first = min(self._listing.ledger_version + 1, self._turn.first_open)
+        first = min(self._listing.begun.ledger_version + 1, self._turn.first_open)
         load_observations(
             self._connection, self._catalog, self._turn.ledger, self._source.id, first
         )

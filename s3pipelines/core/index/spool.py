@@ -1,18 +1,40 @@
-"""A listing written to a file as it arrives, so that memory does not grow with the bucket."""
+"""A listing written to files as it arrives, so that memory does not grow with the bucket."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from s3pipelines.core.catalog.duck import sql_text
+from s3pipelines.core.index.journal import Finished, Journal, gaps
 from s3pipelines.core.sources.scope import SCOPED, Scope
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.access import Access
-from s3pipelines.core.storage.listing import list_pages
+from s3pipelines.core.storage.listing.pages import NotInOrder
+from s3pipelines.core.storage.listing.parallel import IN_FLIGHT, Part, list_parts
+from s3pipelines.core.storage.listing.ranges import Span
+from s3pipelines.core.storage.listing.serial import list_pages
 
-# A row group per page would make the comparison slow; 64 pages are about 10 MB.
-_PAGES_PER_ROW_GROUP = 64
+# A row group per page would make the comparison slow; of more, each of the ranges that are listed
+# at the same time holds some 100 kB.
+_PAGES_PER_ROW_GROUP = 16
+# A serial listing is kept in files of so many pages.
+_PAGES_PER_FILE = 256
+
+
+@dataclass(frozen=True)
+class KnownKeys:
+    """Keys of an earlier listing, which tell where to divide this one; they may be out of date.
+
+    Attributes:
+        keys: Ascending.
+        rows: How many objects there were from one to the next.
+    """
+
+    keys: Sequence[str] = ()
+    rows: int = 1000
 
 
 @dataclass(frozen=True)
@@ -20,36 +42,148 @@ class Spool:
     """A complete listing on disk.
 
     Attributes:
-        path: Parquet file of schema `SCOPED`, sorted by key.
+        paths: Parquet files of schema `SCOPED`, each sorted by key, in the order of their keys.
         rows: Objects of the source, settled or not.
         waiting: Objects that have not settled yet.
         requests: Listing requests that were made.
     """
 
-    path: Path
+    paths: tuple[Path, ...]
     rows: int
     waiting: int
     requests: int
 
+    @property
+    def query(self) -> str:
+        """A query for its rows, in the order of their keys."""
+        listed = ", ".join(sql_text(str(path)) for path in self.paths)
+        return f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
 
-def spool_listing(source: Source, access: Access, path: Path) -> Spool:
-    """List the whole source into `path`.
+
+def spool_listing(
+    source: Source,
+    access: Access,
+    journal: Journal,
+    known: KnownKeys = KnownKeys(),
+    in_flight: int = IN_FLIGHT,
+) -> Spool:
+    """List the whole source into the folder of a journal, or what is left of it to list.
+
+    A server that does not list in order from any key on is listed serially, page by page.
 
     Raises:
         StorageError: The listing broke off; a part of a listing is never used.
     """
-    scope = Scope(source)
-    rows = waiting = requests = 0
-    held: list[pa.RecordBatch] = []
-    with pq.ParquetWriter(path, SCOPED, compression="zstd", compression_level=1) as writer:
-        for page in list_pages(access, source.location):
-            objects = scope.of(page)
-            rows += objects.num_rows
-            waiting += objects.num_rows - objects.column("settled").true_count
-            requests += 1
-            held.append(objects)
-            if len(held) == _PAGES_PER_ROW_GROUP:
-                writer.write_table(pa.Table.from_batches(held))
-                held.clear()
-        writer.write_table(pa.Table.from_batches(held, schema=SCOPED))
-    return Spool(path, rows, waiting, requests)
+    try:
+        return _in_ranges(source, access, journal, known, in_flight)
+    except NotInOrder:
+        journal.start_over()
+        return _in_series(source, access, journal)
+
+
+def _in_ranges(
+    source: Source, access: Access, journal: Journal, known: KnownKeys, in_flight: int
+) -> Spool:
+    writer, requests = _Writer(Scope(source), journal), 0
+    spans = gaps(journal.finished)
+    parts = list_parts(
+        access,
+        source.location,
+        spans,
+        known=known.keys,
+        known_rows=known.rows,
+        in_flight=in_flight,
+    )
+    for part in parts if spans else ():
+        writer.write(part)
+        requests += 1
+    return _spool(journal, requests)
+
+
+def _in_series(source: Source, access: Access, journal: Journal) -> Spool:
+    writer, requests, start = _Writer(Scope(source), journal), 0, ""
+    for page in list_pages(access, source.location):
+        number = requests // _PAGES_PER_FILE
+        requests += 1
+        listed = None
+        if page.is_last or requests % _PAGES_PER_FILE == 0:
+            keys = page.objects.column("key")
+            # A page without objects: where the file ends is not known, and need not be.
+            end = None if page.is_last or not len(keys) else keys[-1].as_py()
+            listed = Span(start, end)
+            start = end or start
+        writer.write(Part(number, page, listed))
+    return _spool(journal, requests)
+
+
+def _spool(journal: Journal, requests: int) -> Spool:
+    finished = sorted(journal.finished, key=lambda one: one.start)
+    paths = [journal.folder / one.file for one in finished if one.file]
+    if not paths:
+        paths = [journal.folder / "nothing.parquet"]
+        pq.write_table(SCOPED.empty_table(), paths[0])
+    return Spool(
+        paths=tuple(paths),
+        rows=sum(one.rows for one in finished),
+        waiting=sum(one.waiting for one in finished),
+        requests=requests,
+    )
+
+
+class _Writer:
+    """Writes each range into a file of its own, and notes it when it is complete."""
+
+    def __init__(self, scope: Scope, journal: Journal) -> None:
+        self._scope = scope
+        self._journal = journal
+        self._files: dict[int, _RangeFile] = {}
+        # Names of files that an earlier process has written are taken.
+        taken = [int(Path(one.file).stem) for one in journal.finished if one.file]
+        self._first = max(taken, default=-1) + 1
+
+    def write(self, part: Part) -> None:
+        file = self._files.get(part.range_id)
+        if file is None:
+            name = f"{self._first + part.range_id:06d}.parquet"
+            file = self._files[part.range_id] = _RangeFile(self._journal.folder / name)
+        file.write(self._scope.of(part.page))
+        if part.listed is not None:
+            del self._files[part.range_id]
+            self._journal.add(file.finish(part.listed))
+
+
+class _RangeFile:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._held: list[pa.RecordBatch] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._rows = self._waiting = 0
+
+    def write(self, objects: pa.RecordBatch) -> None:
+        if not objects.num_rows:
+            return
+        self._rows += objects.num_rows
+        self._waiting += objects.num_rows - objects.column("settled").true_count
+        self._held.append(objects)
+        if len(self._held) == _PAGES_PER_ROW_GROUP:
+            self._flush()
+
+    def finish(self, listed: Span) -> Finished:
+        self._flush()
+        if self._writer is None:
+            return Finished(listed.start, listed.end, "", 0, 0, 0)
+        self._writer.close()
+        size_bytes = self._path.stat().st_size
+        return Finished(
+            listed.start, listed.end, self._path.name, size_bytes, self._rows, self._waiting
+        )
+
+    def _flush(self) -> None:
+        if not self._held:
+            return
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(
+                self._path, SCOPED, compression="zstd", compression_level=1
+            )
+        self._writer.write_table(pa.Table.from_batches(self._held))
+        self._held.clear()

@@ -29,7 +29,7 @@ from s3pipelines.core.sources.guards import refuse_own_output
 from s3pipelines.core.sources.refreshes import refresh_document
 from s3pipelines.core.sources.source import SOURCE_ID, HistoryEntry, Source, SourceOptions
 from s3pipelines.core.storage.leases import hold
-from s3pipelines.core.storage.listing import list_pages
+from s3pipelines.core.storage.listing.serial import list_pages
 from s3pipelines.core.storage.locations import parse_s3_location
 from s3pipelines.core.storage.outputs import remove_outputs
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from s3pipelines.core.sources.source import Source
-from s3pipelines.core.storage.listing import LISTED, ListingPage
+from s3pipelines.core.storage.listing.pages import LISTED, ListingPage
 
 # `settled` is false while a file may still be written in further puts.
 SCOPED = LISTED.append(pa.field("settled", pa.bool_(), nullable=False))
@@ -28,9 +28,19 @@ class Scope:
 
     def of(self, page: ListingPage) -> pa.RecordBatch:
         """The objects of the page that belong to the source, of schema `SCOPED`."""
-        objects = page.objects.filter(pa.array(self._belongs(page.objects), type=pa.bool_()))
+        objects = page.objects
+        if not self._holds_all(objects):
+            objects = objects.filter(pa.array(self._belongs(objects), type=pa.bool_()))
         settled = self._settled(objects.column("last_modified"), page.server_time)
         return pa.RecordBatch.from_arrays([*objects.columns, settled], schema=SCOPED)
+
+    def _holds_all(self, objects: pa.RecordBatch) -> bool:
+        """Nothing has to be looked at by its name: the usual case, told at once for a page."""
+        if self._include is not None or self._exclude is not None:
+            return False
+        smallest = pc.call_function("min", [objects.column("size_bytes")]).as_py()
+        # Only an empty object can be the marker of a folder.
+        return smallest is None or smallest > 0
 
     def holds(self, key: str, size_bytes: int | None = None) -> bool:
         """Whether a key belongs to the source; without a size, by its name alone."""

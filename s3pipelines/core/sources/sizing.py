@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.sources.scope import Scope
 from s3pipelines.core.sources.source import Source
-from s3pipelines.core.storage.listing import list_pages
+from s3pipelines.core.storage.listing.serial import list_pages
 
 _MOST_PAGES = 20
 

@@ -37,8 +37,7 @@ from s3pipelines.core.errors import (
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import botocore_session, client_of
 from s3pipelines.core.storage.failures import s3_errors
-from s3pipelines.core.storage.listing import page_of, server_time_of
-from s3pipelines.core.storage.locations import S3Location
+from s3pipelines.core.storage.listing.pages import server_time_of
 
 # No other key of the bucket would fare better.
 _OF_ALL_KEYS = (BadCredentials, NoSuchBucket, WrongRegion)
@@ -222,25 +221,30 @@ class _Asker:
                 MaxKeys=1,
                 OptionalObjectAttributes=["RestoreStatus"],
             )
-        page = page_of(response, S3Location(self._bucket))
-        rows = page.objects.to_pylist()
+        rows = response.get("Contents", [])
         # Of all keys that begin with this one, it comes first itself.
-        if (rows and not rows[0]["key"].startswith(key)) or not (rows or page.is_last):
+        odd = rows and not rows[0]["Key"].startswith(key)
+        if odd or not (rows or response.get("IsTruncated") is False):
             raise StorageError(
                 f"The listing of s3://{self._bucket}/{key} does not answer what was asked.",
                 hint="Check that it is an S3 general purpose bucket.",
             )
-        if not rows or rows[0]["key"] != key:
-            return None
-        restore = response["Contents"][0].get("RestoreStatus", {})
-        until = None if restore.get("IsRestoreInProgress") else restore.get("RestoreExpiryDate")
-        row = rows[0] | {"last_modified": _whole_second(rows[0]["last_modified"])}
-        return Present(
-            **row,
-            version_id=None,
-            restored_until=until and _whole_second(until),
-            server_time=page.server_time,
-        )
+        return _from_listing(response, rows[0]) if rows and rows[0]["Key"] == key else None
+
+
+def _from_listing(response: dict[str, Any], row: dict[str, Any]) -> Present:
+    restore = row.get("RestoreStatus", {})
+    until = None if restore.get("IsRestoreInProgress") else restore.get("RestoreExpiryDate")
+    return Present(
+        key=row["Key"],
+        size_bytes=row["Size"],
+        etag=row["ETag"].strip('"'),
+        last_modified=_whole_second(row["LastModified"]),
+        storage_class=row.get("StorageClass") or "STANDARD",
+        version_id=None,
+        restored_until=until and _whole_second(until),
+        server_time=_server_time(response),
+    )
 
 
 def _from_head(key: str, response: dict[str, Any]) -> Present:
@@ -253,8 +257,12 @@ def _from_head(key: str, response: dict[str, Any]) -> Present:
         storage_class=response.get("StorageClass") or "STANDARD",
         version_id=None if version == "null" else version,
         restored_until=_restored_until(response.get("Restore", "")),
-        server_time=server_time_of(response),
+        server_time=_server_time(response),
     )
+
+
+def _server_time(response: dict[str, Any]) -> datetime:
+    return server_time_of(response["ResponseMetadata"]["HTTPHeaders"].get("date", ""))
 
 
 def _restored_until(restore: str) -> datetime | None:

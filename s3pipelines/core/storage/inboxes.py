@@ -11,7 +11,7 @@ from s3pipelines.core.errors import Gone
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import s3_client
 from s3pipelines.core.storage.failures import s3_errors
-from s3pipelines.core.storage.listing import list_pages
+from s3pipelines.core.storage.listing.serial import list_pages
 from s3pipelines.core.storage.locations import S3Location
 from s3pipelines.core.storage.mailboxes import THREADS, Depth, Message, in_threads
 

@@ -21,7 +21,8 @@ from s3pipelines.core.storage.clients import (
     s3_client,
 )
 from s3pipelines.core.storage.failures import s3_errors
-from s3pipelines.core.storage.listing import ListingPage, page_of, server_time_of
+from s3pipelines.core.storage.listing.pages import ListingPage, server_time_of
+from s3pipelines.core.storage.listing.serial import list_pages
 from s3pipelines.core.storage.locations import S3Location
 
 _READ_TIMEOUT_S = 10
@@ -100,10 +101,7 @@ def first_page(access: Access, location: S3Location) -> ListingPage:
     Raises:
         StorageError: The bucket cannot be listed.
     """
-    client = _client(access)
-    with s3_errors(location.bucket):
-        answer = client.list_objects_v2(Bucket=location.bucket, Prefix=location.prefix, MaxKeys=1)
-    return page_of(answer, location)
+    return next(list_pages(brief(access), location, page_size=1))
 
 
 def ask_for(access: Access, bucket: str, key: str) -> None:
@@ -136,7 +134,7 @@ def clock_skew(access: Access, bucket: str) -> timedelta | None:
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     if "date" not in headers:
         return None
-    return before + (datetime.now(UTC) - before) / 2 - server_time_of(answer)
+    return before + (datetime.now(UTC) - before) / 2 - server_time_of(headers["date"])
 
 
 def notification_rules(access: Access, bucket: str) -> list[Rule]:

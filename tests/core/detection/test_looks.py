@@ -12,7 +12,8 @@ from s3pipelines.core.detection.passes import Passes
 from s3pipelines.core.errors import Throttled
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source, list_sources, update_source
-from s3pipelines.core.storage.listing import ListingPage, list_pages
+from s3pipelines.core.storage.listing.pages import ListingPage
+from s3pipelines.core.storage.listing.serial import list_pages
 
 
 def look_once(catalog: Catalog, passes: Passes | None = None, budget_s: float = 5) -> Look:

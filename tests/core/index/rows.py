@@ -9,7 +9,9 @@ import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
-from s3pipelines.core.storage.listing import LISTED, ListingPage
+from s3pipelines.core.storage.listing.pages import LISTED, ListingPage
+from s3pipelines.core.storage.listing.parallel import Part
+from s3pipelines.core.storage.listing.ranges import Span
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -41,6 +43,12 @@ def pages_of(
         arrays = [pa.array(c, type=f.type) for c, f in zip(columns, LISTED, strict=True)]
         objects_of_page = pa.RecordBatch.from_arrays(arrays, schema=LISTED)
         yield ListingPage(objects_of_page, server_time, start + page_size >= len(keys))
+
+
+def parts_of(objects: Mapping[str, Listed], *, page_size: int = 1000) -> Iterator[Part]:
+    """The same as one range, as `list_parts` gives it."""
+    for page in pages_of(objects, page_size=page_size):
+        yield Part(0, page, Span("", None) if page.is_last else None)
 
 
 def index_rows(catalog: Catalog, source_id: str) -> list[dict[str, Any]]:

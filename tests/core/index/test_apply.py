@@ -20,7 +20,7 @@ from s3pipelines.core.index.apply import apply_changes
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source, get_source, update_source
 from s3pipelines.core.storage.heads import Asked
-from s3pipelines.core.storage.listing import ListingPage
+from s3pipelines.core.storage.listing.pages import ListingPage
 from tests.core.index.hinting import answer_with, hint, indexed, kinds, ledger
 from tests.core.index.rows import index_keys, index_rows
 
@@ -33,7 +33,7 @@ def test_hints_become_changes_without_a_listing(
     put_objects("m/e", "m/a", body=b"12345")
     s3.delete_object(Bucket=bucket, Key="m/b")
     hint(maps, "maps", "m/a", "m/b", "m/c", "m/e", "m/never-there")
-    monkeypatch.setattr("s3pipelines.core.index.spool.list_pages", None)
+    monkeypatch.setattr("s3pipelines.core.index.spool.list_parts", None)
 
     batch = apply_changes(maps, "maps")
 

@@ -21,7 +21,7 @@ from s3pipelines.core.sources import registry
 from s3pipelines.core.sources.registry import create_source, list_sources
 from s3pipelines.core.storage.locations import FolderLocation
 from tests.core.index.hinting import asking, hint, indexed
-from tests.core.index.rows import NOON, Listed, pages_of
+from tests.core.index.rows import NOON, Listed, pages_of, parts_of
 
 Change = tuple[str, str]
 Way = Literal["events", "slices", "listings", "all"]
@@ -86,7 +86,8 @@ def test_every_way_to_notice_changes_leads_to_what_the_bucket_holds(
     monkeypatch.setattr(upkeep, "SMALL_BYTES", small_bytes)
     monkeypatch.setattr(upkeep, "_FOLD_LEAST_ROWS", 3)
     monkeypatch.setattr(answers, "ask_many", asking(lambda: bucket.objects))
-    for module in (registry, spool, slices):
+    monkeypatch.setattr(spool, "list_parts", lambda *_, **__: parts_of(bucket.objects))
+    for module in (registry, slices):
         monkeypatch.setattr(
             module,
             "list_pages",

@@ -15,7 +15,7 @@ from s3pipelines.core.sources import registry
 from s3pipelines.core.sources.registry import create_source
 from s3pipelines.core.storage.locations import FolderLocation
 from tests.core.index.hinting import indexed
-from tests.core.index.rows import NOON, Listed, pages_of
+from tests.core.index.rows import NOON, Listed, pages_of, parts_of
 
 # Any text that UTF-8 can encode, control characters, quotes and newlines among it.
 keys = st.text(
@@ -48,7 +48,7 @@ def test_after_each_refresh_the_index_equals_the_bucket(
         create_source(catalog, "all", "s3://anywhere", endpoint_url="http://127.0.0.1:9")
         for bucket in history:
             monkeypatch.setattr(
-                spool, "list_pages", lambda *_, now=bucket, **__: pages_of(now, page_size=3)
+                spool, "list_parts", lambda *_, now=bucket, **__: parts_of(now, page_size=3)
             )
             done = refresh_index(catalog, "all")
             assert indexed(catalog, "all") == bucket

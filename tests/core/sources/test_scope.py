@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from s3pipelines.core.sources.scope import SCOPED, Scope, is_folder_marker
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.access import Access
-from s3pipelines.core.storage.listing import LISTED, ListingPage, list_pages
+from s3pipelines.core.storage.listing.pages import LISTED, ListingPage
+from s3pipelines.core.storage.listing.serial import list_pages
 from s3pipelines.core.storage.locations import S3Location
 from tests.conftest import PutObjects
 

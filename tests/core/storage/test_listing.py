@@ -12,7 +12,8 @@ from s3pipelines.core.errors import (
     Unreachable,
 )
 from s3pipelines.core.storage.access import Access
-from s3pipelines.core.storage.listing import LISTED, ListingPage, list_pages
+from s3pipelines.core.storage.listing.pages import LISTED, ListingPage
+from s3pipelines.core.storage.listing.serial import list_pages
 from s3pipelines.core.storage.locations import S3Location
 from tests.conftest import PutObjects
 from tests.core.storage.fake_s3 import (

@@ -1,0 +1,171 @@
+"""Asking S3 about one bucket: signed, retried, at the pace that the server bears."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+from xml.etree import ElementTree
+
+import aiohttp
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    SSLError,
+)
+from yarl import URL
+
+from s3pipelines.core.storage.http.pace import Pace, pause_s
+from s3pipelines.core.storage.http.places import BucketPlace
+from s3pipelines.core.storage.http.signing import (
+    Request,
+    path_of,
+    query_of,
+    signed_headers,
+)
+
+_CONNECT_S = 5
+_READ_S = 60
+# An answer is read in pieces of up to so many bytes; each costs a turn of the event loop.
+_READ_BYTES = 1 << 20
+_OVERTAXED = (429, 503)
+_FAILED_FOR_NOW = (500, 502, 504, 408)
+# "Slow down" means later, not never: with the pace halved each time, it is tried longer.
+_MORE_ATTEMPTS_WHEN_OVERTAXED = 2
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the server answered with success.
+
+    Attributes:
+        headers: Their names in lower case.
+        body: All of it.
+    """
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class BucketClient:
+    """Asks about one bucket; used by one event loop, as `async with`.
+
+    Args:
+        place: Where it is.
+        most_in_flight: Most requests at a time.
+    """
+
+    def __init__(self, place: BucketPlace, *, most_in_flight: int) -> None:
+        self.pace = Pace(most_in_flight)
+        self._place = place
+        self._most = most_in_flight
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._most, ssl=self._place.tls or True),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_READ_S),
+            read_bufsize=_READ_BYTES,
+            auto_decompress=False,
+            trust_env=True,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def ask(
+        self, operation: str, method: str, *, key: str = "", query: Mapping[str, str] | None = None
+    ) -> Reply:
+        """Ask once, and again while there is hope.
+
+        Args:
+            operation: S3's name of it, for errors.
+            method: `GET` or `HEAD`.
+            key: Of an object; none for the bucket.
+            query: Parameters.
+
+        Raises:
+            ClientError: The server refused, as botocore would raise it.
+            BotoCoreError: Nobody answered in full, or there are no keys.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            asked_at = time.monotonic()
+            try:
+                status, reply = await self._ask_once(method, key, query or {})
+            except (EndpointConnectionError, ReadTimeoutError, IncompleteReadError):
+                if attempt >= self._place.max_attempts:
+                    raise
+            else:
+                if status < 300:
+                    self.pace.went_well()
+                    return reply
+                if not self._hopeful(status, attempt, asked_at):
+                    raise _client_error(operation, status, reply)
+            await asyncio.sleep(pause_s(attempt))
+
+    def _hopeful(self, status: int, attempt: int, asked_at: float) -> bool:
+        most = self._place.max_attempts
+        if status in _OVERTAXED:
+            self.pace.slow_down(asked_at)
+            return attempt < (most * _MORE_ATTEMPTS_WHEN_OVERTAXED if most > 1 else 1)
+        return status in _FAILED_FOR_NOW and attempt < most
+
+    async def _ask_once(self, method: str, key: str, query: Mapping[str, str]) -> tuple[int, Reply]:
+        place = self._place
+        path, parameters = path_of(place.path, key), query_of(query)
+        url = f"{place.origin}{path}?{parameters}" if parameters else f"{place.origin}{path}"
+        headers = await self._headers(method, path, parameters)
+        try:
+            async with self._session.request(
+                method, URL(url, encoded=True), headers=headers, allow_redirects=False
+            ) as response:
+                body = await response.read()
+                lowered = {name.lower(): value for name, value in response.headers.items()}
+                return response.status, Reply(lowered, body)
+        except aiohttp.ClientSSLError as error:
+            raise SSLError(endpoint_url=place.origin, error=error) from error
+        except aiohttp.ClientPayloadError as error:
+            raise IncompleteReadError(actual_bytes=0, expected_bytes=0) from error
+        except aiohttp.ServerTimeoutError as error:
+            raise _timeout(place.origin, error) from error
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise EndpointConnectionError(endpoint_url=place.origin, error=error) from error
+
+    async def _headers(self, method: str, path: str, query: str) -> dict[str, str]:
+        keys = await self._place.keys()
+        more = {"x-amz-request-payer": "requester"} if self._place.requester_pays else {}
+        if keys is None:
+            return more
+        request = Request(method, self._place.host, path, query, more)
+        return signed_headers(request, keys, self._place.region, datetime.now(UTC))
+
+
+def _timeout(origin: str, error: aiohttp.ServerTimeoutError) -> Exception:
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return ConnectTimeoutError(endpoint_url=origin, error=error)
+    return ReadTimeoutError(endpoint_url=origin, error=error)
+
+
+def _client_error(operation: str, status: int, reply: Reply) -> ClientError:
+    """The error that botocore would raise; a HEAD has no body, and its code is the status."""
+    said = {"Code": str(status), "Message": ""}
+    if reply.body:
+        try:
+            root = ElementTree.fromstring(reply.body)
+            said |= {part.tag.rpartition("}")[2]: part.text or "" for part in root}
+        except ElementTree.ParseError:
+            said["Message"] = reply.body[:200].decode(errors="replace")
+    metadata = {"HTTPStatusCode": status, "HTTPHeaders": dict(reply.headers)}
+    return ClientError({"Error": said, "ResponseMetadata": metadata}, operation)  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,105 @@
+"""Asynchronous work for callers that are not: at once, or in the background while they go on."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Generator
+from queue import SimpleQueue
+from typing import TypeVar
+
+import uvloop
+
+T = TypeVar("T")
+
+
+def new_runner() -> asyncio.Runner:
+    """Runs coroutines in the thread of the caller, one after the other, in one event loop."""
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+class _End:
+    """The last thing that the background says: that all went well, or what went wrong."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+def in_background(produce: Callable[[], AsyncIterator[T]], ahead: int) -> Generator[T, None, None]:
+    """What an asynchronous iterator gives, computed in a thread while the caller is busy.
+
+    Args:
+        produce: Makes the iterator, in the event loop of that thread.
+        ahead: It stops after so many that the caller has not asked for yet.
+
+    Yields:
+        The items in their order. Closing this generator ends the work.
+    """
+    given: SimpleQueue[T | _End] = SimpleQueue()
+    background = _Background(produce, ahead, given)
+    thread = threading.Thread(target=background.run, name="s3pipelines-s3", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item = given.get()
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            yield item
+            background.made_room()
+    finally:
+        background.stop()
+        thread.join()
+
+
+class _Background:
+    def __init__(
+        self,
+        produce: Callable[[], AsyncIterator[T]],
+        ahead: int,
+        given: "SimpleQueue[T | _End]",
+    ) -> None:
+        self._produce = produce
+        self._given = given
+        self._room = asyncio.Semaphore(ahead)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopped = False
+        self._starting = threading.Lock()
+
+    def run(self) -> None:
+        try:
+            with new_runner() as runner:
+                runner.run(self._main())
+        except asyncio.CancelledError:
+            self._given.put(_End())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the items are taken
+            self._given.put(_End(error))
+        else:
+            self._given.put(_End())
+
+    def made_room(self) -> None:
+        self._soon(self._room.release)
+
+    def stop(self) -> None:
+        with self._starting:
+            self._stopped = True
+        if self._task is not None:
+            self._soon(self._task.cancel)
+
+    async def _main(self) -> None:
+        with self._starting:
+            if self._stopped:
+                return
+            self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        async for item in self._produce():
+            await self._room.acquire()
+            self._given.put(item)
+
+    def _soon(self, call: Callable[[], object]) -> None:
+        loop = self._loop
+        if loop is None:
+            return
+        try:
+            loop.call_soon_threadsafe(call)
+        except RuntimeError:
+            return  # The loop has ended by itself.

@@ -1,0 +1,6 @@
+"""Listing what is below a prefix, in key order, as Arrow batches.
+
+`serial` lists page by page, `parallel` a whole bucket by ranges of keys that `ranges` divides where
+`key_model` expects most. Both ask by `asking`, and read by `parsing`, nearly always by
+`quick_parsing`. `pages` says what a page is, and when it cannot be relied on.
+"""

@@ -1,0 +1,163 @@
+"""Listing a whole prefix by ranges of keys, many requests at a time."""
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from s3pipelines.core.storage.access import Access
+from s3pipelines.core.storage.failures import s3_errors
+from s3pipelines.core.storage.http.client import BucketClient
+from s3pipelines.core.storage.http.loops import in_background
+from s3pipelines.core.storage.http.places import BucketPlace, bucket_place
+from s3pipelines.core.storage.listing.asking import ask_page
+from s3pipelines.core.storage.listing.pages import ListingPage, NotInOrder
+from s3pipelines.core.storage.listing.ranges import Frontier, Range, Span
+from s3pipelines.core.storage.locations import S3Location
+
+IN_FLIGHT = 32
+# Of 1,000 objects each, some 100 kB.
+_PAGES_AHEAD = 96
+# So many answers that wait to be taken in: the requests are not what the listing waits for, and
+# more of them at a time would only cost.
+_BACKLOG = 2
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some objects of a range.
+
+    Attributes:
+        range_id: The range; its parts come in the order of their keys.
+        page: Some of its objects; there may be none.
+        listed: The keys that the range covers, if this is its last part.
+    """
+
+    range_id: int
+    page: ListingPage
+    listed: Span | None
+
+
+def list_parts(
+    access: Access,
+    location: S3Location,
+    spans: Sequence[Span],
+    *,
+    known: Sequence[str] = (),
+    known_rows: int = 1000,
+    in_flight: int = IN_FLIGHT,
+) -> Generator[Part, None, None]:
+    """List the objects of `location` in the given spans of keys, as fast as the server answers.
+
+    Args:
+        access: How to reach the bucket.
+        location: Bucket and prefix.
+        spans: What is to be listed; `[Span("", None)]` for all.
+        known: Keys of an earlier listing, ascending, with the same number of keys in between:
+            where to divide at first. They may be out of date.
+        known_rows: How many keys those are, from one to the next.
+        in_flight: Most requests at a time; fewer where the server asks to slow down.
+
+    Yields:
+        Parts of ranges, in any order of ranges. Each object is in one of them, at the moment of
+        its request; together the ranges cover all spans without overlap.
+
+    Raises:
+        NotInOrder: The server does not list in order from any key on: it has to be listed
+            serially, if at all.
+        StorageError: The listing failed; what was yielded before is a part of it.
+    """
+    place = bucket_place(access, location.bucket)
+    frontier = Frontier(location.prefix, known, known_rows)
+    for span in spans:
+        frontier.add(span)
+
+    def produce() -> AsyncIterator[Part]:
+        return _Listing(place, location, frontier, in_flight).parts()
+
+    with s3_errors(location.bucket), closing(in_background(produce, _PAGES_AHEAD)) as parts:
+        yield from parts
+
+
+@dataclass(frozen=True)
+class _Answer:
+    range_: Range
+    page: ListingPage
+    last_key: str
+
+
+class _Listing:
+    def __init__(
+        self, place: BucketPlace, location: S3Location, frontier: Frontier, in_flight: int
+    ) -> None:
+        self._location = location
+        self._frontier = frontier
+        self._client = BucketClient(place, most_in_flight=in_flight)
+        self._answers: asyncio.Queue[_Answer | Exception] = asyncio.Queue()
+        self._requests: set[asyncio.Task[None]] = set()
+
+    async def parts(self) -> AsyncIterator[Part]:
+        async with self._client:
+            try:
+                while not self._frontier.is_done:
+                    self._send()
+                    answer = await self._answers.get()
+                    if isinstance(answer, Exception):
+                        raise answer
+                    yield self._taken_in(answer)
+            finally:
+                for request in self._requests:
+                    request.cancel()
+                await asyncio.gather(*self._requests, return_exceptions=True)
+
+    def _send(self) -> None:
+        """As many requests as may be under way."""
+        while (free := self._client.pace.allowed - len(self._requests)) > 0:
+            backlog = self._answers.qsize() > _BACKLOG
+            range_ = self._frontier.next(0 if backlog else free)
+            if range_ is None:
+                return
+            request = asyncio.create_task(self._ask(range_))
+            self._requests.add(request)
+            request.add_done_callback(self._requests.discard)
+
+    async def _ask(self, range_: Range) -> None:
+        try:
+            asked = await ask_page(self._client, self._location, after=range_.after)
+        except Exception as error:  # noqa: BLE001 - it is raised where the answers are taken
+            self._answers.put_nowait(error)
+            return
+        page = asked.page
+        if not (page.objects.num_rows or page.is_last):
+            # A token would lead on; a key does not.
+            self._answers.put_nowait(NotInOrder.of(self._location, "has pages without a key"))
+            return
+        self._answers.put_nowait(_Answer(range_, page, asked.last_key))
+
+    def _taken_in(self, answer: _Answer) -> Part:
+        # Only now, as the range may have been divided while this was asked for.
+        range_, page, end = answer.range_, answer.page, answer.range_.end
+        ends_here = page.is_last or (end is not None and answer.last_key >= end)
+        objects = _up_to(page.objects, end)
+        listed = self._frontier.listed(range_, _samples(objects), objects.num_rows, ends_here)
+        return Part(range_.id, replace(page, objects=objects), listed)
+
+
+def _up_to(objects: pa.RecordBatch, end: str | None) -> pa.RecordBatch:
+    """The objects whose keys do not come after `end`."""
+    if end is None or not objects.num_rows:
+        return objects
+    keys = objects.column("key")
+    if keys[-1].as_py() <= end:
+        return objects
+    return objects.slice(0, bisect_right(range(len(keys)), end, key=lambda at: keys[at].as_py()))
+
+
+def _samples(objects: pa.RecordBatch) -> list[str]:
+    """A few keys, the first and the last among them."""
+    rows, keys = objects.num_rows, objects.column("key")
+    places = {0, rows // 3, 2 * rows // 3, rows - 1} if rows else set()
+    return [keys[place].as_py() for place in sorted(places)]

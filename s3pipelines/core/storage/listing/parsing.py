@@ -1,0 +1,118 @@
+"""What an answer to ListObjectsV2 says: by NumPy where it is regular, by an XML parser else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+from xml.etree import ElementTree
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from s3pipelines.core.storage.listing.pages import LISTED, not_usable
+from s3pipelines.core.storage.listing.quick_parsing import columns_of
+from s3pipelines.core.storage.locations import S3Location
+
+_ENTRY = "Contents"
+_REQUIRED = ("Key", "LastModified", "ETag", "Size")
+_TIME = LISTED.field("last_modified").type
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A parsed answer.
+
+    Attributes:
+        objects: Rows of schema `LISTED`, in the order of the answer.
+        is_last: Nothing follows.
+        token: What to go on with; empty if nothing follows.
+    """
+
+    objects: pa.RecordBatch
+    is_last: bool
+    token: str
+
+
+def parse(body: bytes, location: S3Location) -> Answer:
+    """Read an answer about `location`.
+
+    Raises:
+        StorageError: It is not a listing that can be relied on.
+    """
+    columns = columns_of(body)
+    rest = _without_entries(body) if columns is not None else body
+    root = _root(rest, location)
+    said = {_name(child): child.text or "" for child in root if _name(child) != _ENTRY}
+    # An empty answer, or another XML document than a listing (a proxy's, say), must not pass for
+    # the listing of an empty bucket: the index of the source would be emptied.
+    if "IsTruncated" not in said:
+        raise not_usable(location, "does not say whether it is complete")
+    is_last = said["IsTruncated"].strip().lower() != "true"
+    token = "" if is_last else said.get("NextContinuationToken", "")
+    if not is_last and not token:
+        raise not_usable(location, "says that it goes on, but not how")
+    decode = unquote_plus if said.get("EncodingType") == "url" else _as_it_is
+    if columns is None:
+        columns = _columns(root, location)
+    return Answer(_objects(columns, decode), is_last, token)
+
+
+def _objects(columns: dict[str, pa.Array], decode: Callable[[str], str]) -> pa.RecordBatch:
+    keys = columns["Key"]
+    if decode is not _as_it_is and _is_encoded(keys):
+        decoded = [decode(key) if "%" in key or "+" in key else key for key in keys.to_pylist()]
+        keys = pa.array(decoded, type=pa.string())
+    arrays = [keys, *(columns[name] for name in ("Size", "ETag", "LastModified", "StorageClass"))]
+    return pa.RecordBatch.from_arrays(arrays, schema=LISTED)
+
+
+def _is_encoded(keys: pa.Array) -> bool:
+    """Whether a key has one of the two letters that URL-encoding knows."""
+    data = keys.buffers()[2]
+    return data is not None and any(letter in data.to_pybytes() for letter in (b"%", b"+"))
+
+
+def _without_entries(body: bytes) -> bytes:
+    first, last = body.find(b"<Contents>"), body.rfind(b"</Contents>")
+    return body if first < 0 else body[:first] + body[last + len(b"</Contents>") :]
+
+
+def _root(body: bytes, location: S3Location) -> ElementTree.Element:
+    try:
+        if b"<!DOCTYPE" in body[:4096]:
+            raise ElementTree.ParseError("a document type")
+        return ElementTree.fromstring(body)
+    except ElementTree.ParseError as error:
+        if not body.strip():
+            raise not_usable(location, "does not say whether it is complete") from error
+        raise not_usable(location, f"is not the XML that S3 answers ({error})") from error
+
+
+def _columns(root: ElementTree.Element, location: S3Location) -> dict[str, pa.Array]:
+    rows = [
+        {_name(part): part.text or "" for part in entry} for entry in root if _name(entry) == _ENTRY
+    ]
+    for name in _REQUIRED:
+        if any(name not in row for row in rows):
+            raise not_usable(location, f"has objects without {name!r}")
+    try:
+        times = pa.array([row["LastModified"] for row in rows], type=pa.string())
+        return {
+            "Key": pa.array([row["Key"] for row in rows], type=pa.string()),
+            "LastModified": pc.cast(times, _TIME),
+            "ETag": pa.array([row["ETag"].strip('"') for row in rows], type=pa.string()),
+            "Size": pa.array([int(row["Size"]) for row in rows], type=pa.int64()),
+            "StorageClass": pa.array(
+                [row.get("StorageClass") or "STANDARD" for row in rows], type=pa.string()
+            ),
+        }
+    except (ValueError, OverflowError, pa.ArrowInvalid) as error:
+        raise not_usable(location, f"has a size or a time that is none ({error})") from error
+
+
+def _name(element: ElementTree.Element) -> str:
+    """The tag without its namespace."""
+    return element.tag.rpartition("}")[2]
+
+
+def _as_it_is(text: str) -> str:
+    return text
