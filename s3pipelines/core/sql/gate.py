@@ -65,8 +65,7 @@ def check_read_only(connection: duckdb.DuckDBPyConnection, statement: str) -> No
     Raises:
         InvalidInput: The statement is refused, or is not SQL.
     """
-    explain = _EXPLAIN.match(statement)
-    tree = _parsed(connection, statement[explain.end() :] if explain else statement)
+    tree = parsed(connection, without_explain(statement)[1])
     tables: list[Node] = []
     ctes: set[str] = set()
     waiting: list[Any] = [tree]
@@ -79,8 +78,19 @@ def check_read_only(connection: duckdb.DuckDBPyConnection, statement: str) -> No
     _check_tables(connection, tables, ctes)
 
 
-def _parsed(connection: duckdb.DuckDBPyConnection, statement: str) -> Node:
-    """The tree of the one SELECT that `statement` is."""
+def without_explain(statement: str) -> tuple[str, str]:
+    """An `EXPLAIN` that a statement begins with, or nothing, and the rest of it."""
+    explain = _EXPLAIN.match(statement)
+    end = explain.end() if explain else 0
+    return statement[:end], statement[end:]
+
+
+def parsed(connection: duckdb.DuckDBPyConnection, statement: str) -> Node:
+    """The tree of the one SELECT that `statement` is.
+
+    Raises:
+        InvalidInput: It is not one, or not SQL.
+    """
     if "\0" in statement or any("\ud800" <= letter <= "\udfff" for letter in statement):
         raise InvalidInput("The statement is not text.", hint="Write it in UTF-8, without NUL.")
     try:
