@@ -1,4 +1,4 @@
-"""A session: a locked DuckDB with one view per table, which answers statements that only read."""
+"""A session: a locked DuckDB with the tables as views, which answers statements that only read."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +18,7 @@ from s3pipelines.core.sql.failures import statement_error
 from s3pipelines.core.sql.gate import check_read_only
 from s3pipelines.core.sql.streams import Stream
 from s3pipelines.core.sql.time_travel import with_past_states
+from s3pipelines.core.sql.views import VIEWS
 from s3pipelines.core.storage.locations import FolderLocation
 
 _OPEN_AT_A_TIME = 8
@@ -120,6 +121,8 @@ def open_session(catalog: Catalog, sources: pa.Table | None = None) -> Iterator[
         with ThreadPoolExecutor(_OPEN_AT_A_TIME) as pool:
             # Side by side: to open a Delta table on S3 takes several requests in a row.
             list(pool.map(lambda schema: _create_view(connection, catalog, schema), TABLES))
+        for view in VIEWS:
+            connection.execute(f"CREATE VIEW {view.name} AS {view.query}")
         _lock(connection, catalog)
         session = Session(connection, catalog)
         try:
