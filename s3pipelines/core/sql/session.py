@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect, empty_relation, sql_text
 from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL, TABLES, TableSchema
 from s3pipelines.core.catalog.tables import find_table, open_table
 from s3pipelines.core.catalog.views import index_now, latest_only
@@ -118,17 +118,28 @@ def open_session(catalog: Catalog, sources: pa.Table | None = None) -> Iterator[
             connection.register("given_sources", sources)
             connection.execute("CREATE TABLE sources AS FROM given_sources")
             connection.unregister("given_sources")
+        _create_views_of_objects(connection)
         with ThreadPoolExecutor(_OPEN_AT_A_TIME) as pool:
             # Side by side: to open a Delta table on S3 takes several requests in a row.
             list(pool.map(lambda schema: _create_view(connection, catalog, schema), TABLES))
-        for view in VIEWS:
-            connection.execute(f"CREATE VIEW {view.name} AS {view.query}")
         _lock(connection, catalog)
         session = Session(connection, catalog)
         try:
             yield session
         finally:
             session.close()
+
+
+def _create_views_of_objects(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make what is computed from `objects`, before that is there.
+
+    DuckDB looks a view up again whenever it is asked. Made over the real one, each of them would
+    open the Delta table once more, which on S3 takes several requests in a row.
+    """
+    connection.execute(f"CREATE VIEW objects AS {empty_relation(OBJECTS)}")
+    for view in VIEWS:
+        connection.execute(f"CREATE VIEW {view.name} AS {view.query}")
+    connection.execute("DROP VIEW objects")
 
 
 def _create_view(
