@@ -74,7 +74,7 @@ def matching(names: list[str], condition: str) -> list[str]:
         ]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(REGEXES, NAMES)
 @example("^a|b", ["b"])
 @example("^ab?", ["a"])
@@ -89,7 +89,7 @@ def test_a_range_takes_no_object_from_a_regex(regex: str, names: list[str]):
     assert found == matching(names, f"regexp_matches(name, {sql_text('^' + regex)})")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(GLOBS, NAMES)
 @example("a\U0010ffff*", ["a\U0010ffff", "a\U0010ffffb", "b"])
 def test_a_range_takes_no_object_from_a_glob(glob: str, names: list[str]):

@@ -165,6 +165,13 @@ def test_a_state_that_never_was_is_named(past: Session, call: str, words: str):
         past.run(f"FROM {call}")
 
 
+def test_a_refusal_does_not_name_what_was_made_for_the_statement(past: Session):
+    with pytest.raises(InvalidInput, match="There is no table 'nothing'") as refused:
+        past.run("FROM objects_at('maps', 1), nothing")
+
+    assert "objects_at" not in str(refused.value)
+
+
 def test_what_is_no_time_is_refused(past: Session):
     with pytest.raises(InvalidInput, match="'yesterday' is neither a version nor a time"):
         past.run("FROM objects_at('maps', 'yesterday')")
