@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 from s3pipelines.cli import cli
 from s3pipelines.core.catalog.schemas import TABLES, TableSchema
 from s3pipelines.core.catalog.views import latest_only
+from s3pipelines.core.sql.views import VIEWS, SqlView
 from s3pipelines.settings import Settings
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -41,13 +42,18 @@ def command_line() -> str:
 
 
 def tables() -> str:
-    """The columns of every table."""
+    """The columns of every table and view."""
     intro = (
         "Delta Lake tables in `<catalog>/tables/`, partitioned by `source`; the same columns in "
         "the views of `s3pipelines sql`. Never read their Parquet files by a glob: stale files "
         "lie beside the current ones (see [SQL](../sql.md))."
     )
-    return _page("Tables", intro, [_table(schema) for schema in TABLES])
+    about_views = (
+        "## Views\n\nOnly in `s3pipelines sql` and the resource `duckdb`; computed from `objects` "
+        "when they are asked.\n"
+    )
+    views = [_view(view) for view in VIEWS]
+    return _page("Tables", intro, [*map(_table, TABLES), about_views, *views])
 
 
 def settings() -> str:
@@ -80,6 +86,13 @@ def _commands() -> Iterator[tuple[str, click.Command]]:
 def _help(command: click.Command, path: str) -> str:
     context = click.Context(command, info_name=path, terminal_width=100, **cli.context_settings)
     return command.get_help(context).rstrip()
+
+
+def _view(view: SqlView) -> str:
+    rows = [f"## `{view.name}`\n", view.description, ""]
+    rows += ["| column | type | meaning |", "|---|---|---|"]
+    rows += [f"| `{c.name}` | `{c.type}` | {c.description} |" for c in view.columns]
+    return "\n".join(rows) + "\n"
 
 
 def _table(schema: TableSchema) -> str:

@@ -9,12 +9,15 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.detection.statistics import statistics_of
 from s3pipelines.core.index.apply import Batch
 from s3pipelines.core.index.refresh import Refresh
-from s3pipelines.core.index.summary import Group
+from s3pipelines.core.index.summary import Group, growth_by_day
 
 Metadata = Mapping[str, MetadataValue]
 
 # Metadata is kept with every event for ever; the whole table is a query away.
 _MOST_GROUPS = 50
+_GROWTH_DAYS = 30
+# A batch of a few arrivals does not read two columns of a larger source for it: the listing does.
+_GROWTH_MOST_OBJECTS = 1_000_000
 
 
 def index_metadata(catalog: Catalog, outcome: Refresh | Batch) -> Metadata:
@@ -34,6 +37,7 @@ def index_metadata(catalog: Catalog, outcome: Refresh | Batch) -> Metadata:
         "table_version": MetadataValue.int(outcome.table_version),
         "location": MetadataValue.text(outcome.source.location.uri),
         "by_format": _groups_table(outcome.groups),
+        **_growth(catalog, outcome, rows),
         "ask_it": MetadataValue.md(_statements(outcome.source.id)),
     }
 
@@ -98,6 +102,22 @@ def _groups_table(groups: tuple[Group, ...]) -> MetadataValue:
         for group in groups[:_MOST_GROUPS]
     ]
     return MetadataValue.table(records=records, schema=TableSchema(columns=columns))
+
+
+def _growth(catalog: Catalog, outcome: Refresh | Batch, rows: int) -> Metadata:
+    if isinstance(outcome, Batch) and rows > _GROWTH_MOST_OBJECTS:
+        return {}
+    columns = [
+        TableColumn("day", "string"),
+        TableColumn("objects", "int"),
+        TableColumn("size_bytes", "int"),
+    ]
+    records = [
+        TableRecord({**vars(day), "day": day.day.isoformat()})
+        for day in growth_by_day(catalog, outcome.source.id, _GROWTH_DAYS)
+    ]
+    table = MetadataValue.table(records=records, schema=TableSchema(columns=columns))
+    return {"growth_by_day": table}
 
 
 def _statements(source_id: str) -> str:

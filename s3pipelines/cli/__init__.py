@@ -14,6 +14,7 @@ from s3pipelines.cli.demo import demo
 from s3pipelines.cli.doctor import doctor
 from s3pipelines.cli.images import images
 from s3pipelines.cli.index import index
+from s3pipelines.cli.objects import objects
 from s3pipelines.cli.sources import sources
 from s3pipelines.cli.sql import sql
 from s3pipelines.cli.up import up
@@ -35,7 +36,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(CliContext)
 
 
-for command in (demo, up, sources, buckets, index, images, sql, doctor):
+for command in (demo, up, sources, buckets, index, objects, images, sql, doctor):
     cli.add_command(command)
 
 

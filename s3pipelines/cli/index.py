@@ -1,17 +1,27 @@
-"""`s3pipelines index …`: bring the object index up to date, and take it elsewhere."""
+"""`s3pipelines index …`: bring the object index up to date, see its past, take it elsewhere."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from s3pipelines.cli.context import CliContext
-from s3pipelines.cli.output import json_option, print_fields, print_json
+from s3pipelines.cli.output import (
+    json_option,
+    print_fields,
+    print_json,
+    print_json_with_rows,
+    print_table,
+)
 from s3pipelines.core.detection.differences import KINDS
+from s3pipelines.core.errors import printable
 from s3pipelines.core.preview.wording import human_bytes
 
 if TYPE_CHECKING:
     from s3pipelines.core.index.apply import Batch
     from s3pipelines.core.index.refresh import Refresh
+
+_MOST_KEYS = 50
 
 
 @click.group()
@@ -85,3 +95,74 @@ def export(context: CliContext, source_id: str, target: str, as_json: bool) -> N
         print_json({"source": source.id, "rows": rows, "path": target})
     else:
         click.echo(f"Wrote {rows:,} rows to {target}")
+
+
+@index.command()
+@click.option("--source", "source_id", required=True, metavar="ID", help="The source.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Most states.")
+@json_option
+@click.pass_obj
+def history(context: CliContext, source_id: str, limit: int, as_json: bool) -> None:
+    """Show the states that the index of a source went through, the newest first.
+
+    A version, or a time, is what 'index diff' and objects_at() in SQL take. What only put the same
+    rows into other files is left out.
+    """
+    from s3pipelines.core.index.history import index_history
+
+    states = [vars(state) for state in index_history(context.catalog, source_id, limit)]
+    if as_json:
+        print_json({"source": source_id, "states": states})
+    elif states:
+        rows = [["" if value is None else _shown(value) for value in s.values()] for s in states]
+        print_table(list(states[0]), rows)
+    else:
+        click.echo("There is none yet.")
+
+
+def _shown(value: Any) -> str:
+    # To the microsecond: what is printed is to mean the same state when it is given back.
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+@index.command()
+@click.option("--source", "source_id", required=True, metavar="ID", help="The source.")
+@click.option(
+    "--from", "before", required=True, metavar="V", help="A version, or a time (ISO 8601, UTC)."
+)
+@click.option("--to", "after", required=True, metavar="V", help="Another one.")
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Print at most N keys; by default 50, with --json all.",
+)
+@json_option
+@click.pass_obj
+def diff(
+    context: CliContext,
+    source_id: str,
+    before: str,
+    after: str,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Show which objects differ between two states of the index of a source.
+
+    A version means the last moment in which it was the newest; a date means its beginning.
+    """
+    from s3pipelines.core.catalog.past import moment_of_text
+    from s3pipelines.core.index.state_differences import compare_states
+
+    moments = moment_of_text(before), moment_of_text(after)
+    with compare_states(context.catalog, source_id, *moments) as found:
+        about = {"source": source_id, "from": before, "to": after, **found.counts}
+        if as_json:
+            print_json_with_rows(about, "changes", found.rows(limit))
+            return
+        print_fields(about)
+        most = _MOST_KEYS if limit is None else limit
+        for row in found.rows(most):
+            click.echo(f"{row['kind']:<12} {printable(row['key'])}")
+        if found.changed > most:
+            click.echo(f"{most:,} of {found.changed:,}; --limit shows more, --json all.")

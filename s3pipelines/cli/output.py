@@ -20,6 +20,21 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, default=_as_text, ensure_ascii=False))
 
 
+def print_json_with_rows(
+    fields: Mapping[str, object], name: str, rows: Iterable[Mapping[str, object]]
+) -> None:
+    """Print a JSON object of some fields and a list, whose rows are printed as they come."""
+    text = json.dumps(fields, indent=2, default=_as_text, ensure_ascii=False)
+    write = sys.stdout.write  # `echo` flushes, row by row.
+    write(f"{text.removesuffix('}').rstrip()},\n  {json.dumps(name)}: [")
+    before = "\n"
+    for row in rows:
+        write(f"{before}    {json.dumps(row, default=_as_text, ensure_ascii=False)}")
+        before = ",\n"
+    write("\n  ]\n}\n")
+    sys.stdout.flush()
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under their column names."""
     from rich import box

@@ -29,7 +29,7 @@ _KEYWORDS = """
     SELECT FROM WHERE GROUP BY HAVING ORDER LIMIT OFFSET JOIN LEFT USING ON AS AND OR NOT IN LIKE
     ILIKE BETWEEN IS NULL CASE WHEN THEN ELSE END DISTINCT UNION EXCEPT INTERSECT WITH DESC ASC
     DESCRIBE SUMMARIZE EXPLAIN ANALYZE SHOW TABLES PIVOT UNPIVOT EXCLUDE REPLACE QUALIFY VALUES
-    count sum avg min max regexp_matches regexp_extract format_bytes date_trunc
+    count sum avg min max regexp_matches regexp_extract format_bytes date_trunc objects_at
 """
 _HELP = """\
 A statement ends with a semicolon; it may have several lines.

@@ -73,6 +73,16 @@ def test_a_materialization_carries_numbers_that_the_ui_can_plot(maps: DagsterWor
     }
 
 
+def test_a_materialization_has_a_table_of_the_growth_by_day(maps: DagsterWorld):
+    maps.run("refresh_index", partition_key="maps")
+
+    (record,) = latest_metadata(maps)["growth_by_day"].records
+
+    today = datetime.now(UTC).date()
+    assert record.data["day"] in {str(today), str(today - timedelta(days=1))}
+    assert (record.data["objects"], record.data["size_bytes"]) == (3, 9)
+
+
 def test_a_materialization_has_a_table_by_extension_and_storage_class(maps: DagsterWorld):
     maps.run("refresh_index", partition_key="maps")
 

@@ -78,3 +78,70 @@ def test_an_export_into_a_folder_that_is_not_there_exits_2(run: Run, maps, tmp_p
 
     assert refused.status == 2
     assert refused.err.count("\n") == 1
+
+
+@pytest.fixture
+def two_states(run: Run, maps, bucket, put_objects, s3) -> None:
+    """Indexed twice; in between, one object was overwritten, one deleted, one created."""
+    run("index", "refresh", "--source", "maps")
+    put_objects("maps/a.tif", body=b"longer than before")
+    put_objects("maps/c\x1b[2J.tif")
+    s3.delete_object(Bucket=bucket, Key="maps/b.tif")
+    run("index", "refresh", "--source", "maps", "--full")
+
+
+def test_the_history_has_the_newest_state_first(run: Run, two_states):
+    done = run("index", "history", "--source", "maps", "--json")
+
+    assert done.status == 0
+    states = json.loads(done.out)["states"]
+    assert [state["version"] for state in states] == [2, 1]
+    assert [state["written_as"] for state in states] == ["replacement", "replacement"]
+    shown = run("index", "history", "--source", "maps", "--limit", "1")
+    assert states[0]["at"] in shown.out
+    assert states[1]["at"] not in shown.out
+
+
+def test_a_source_without_a_state_has_no_history(run: Run, maps):
+    done = run("index", "history", "--source", "maps")
+
+    assert (done.status, done.out) == (0, "There is none yet.\n")
+
+
+def test_two_states_are_compared_by_version_or_time(run: Run, two_states):
+    history = json.loads(run("index", "history", "--source", "maps", "--json").out)
+    newest, oldest = (state["at"] for state in history["states"])
+
+    for moments in (("1", "2"), (oldest, newest)):
+        done = run(
+            "index", "diff", "--source", "maps", "--json", "--from", moments[0], "--to", moments[1]
+        )
+
+        found = json.loads(done.out)
+        assert done.status == 0
+        counts = [found[k] for k in ("created", "overwritten", "transitioned", "deleted")]
+        assert counts == [1, 1, 0, 1]
+        assert [(row["kind"], row["key"]) for row in found["changes"]] == [
+            ("overwritten", "maps/a.tif"),
+            ("deleted", "maps/b.tif"),
+            ("created", "maps/c\x1b[2J.tif"),
+        ]
+    same = run("index", "diff", "--source", "maps", "--json", "--from", "2", "--to", newest)
+    assert json.loads(same.out)["changes"] == []
+
+
+def test_people_get_the_first_keys_that_differ_and_mistakes_exit_2(run: Run, two_states):
+    between = ("index", "diff", "--source", "maps", "--to", "2", "--from")
+
+    assert r"created      maps/c\x1b[2J.tif" in run(*between, "1").out
+    few = run(*between, "1", "--limit", "1").out
+    assert "1 of 3; --limit shows more" in few
+    assert "maps/b.tif" not in few
+    for moment, words in {
+        "9": "the newest is 2",
+        "yesterday": "neither a version nor a time",
+        "1999-01-01": "begins at",
+    }.items():
+        refused = run(*between, moment)
+        assert (refused.status, refused.out) == (2, "")
+        assert words in refused.err

@@ -15,18 +15,18 @@ import duckdb
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
-from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS, OBJECTS_TAIL
-from s3pipelines.core.errors import InvalidInput
-from s3pipelines.core.imaging.thumbnails import ThumbnailParams
-from s3pipelines.core.preview.gallery_rows import Tables, candidates, count_objects, rows_of
-from s3pipelines.core.preview.items import GalleryItem, Show, item_of, shows
-from s3pipelines.core.preview.key_ranges import (
+from s3pipelines.core.catalog.key_ranges import (
     KeyRange,
     files_by_source,
     prefix_range,
     successor,
     window,
 )
+from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS, OBJECTS_TAIL
+from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.imaging.thumbnails import ThumbnailParams
+from s3pipelines.core.preview.gallery_rows import Tables, candidates, count_objects, rows_of
+from s3pipelines.core.preview.items import GalleryItem, Show, item_of, shows
 from s3pipelines.core.preview.page_tokens import key_of_token, token_of_key
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sources.source import Source
@@ -217,16 +217,9 @@ def _find(
         if len(some_keys) == most:  # There may be more in the window, after the last of them.
             end = successor(some_keys[-1])
             some = KeyRange(some_keys[-1], some.end) if backward else KeyRange(some.start, end)
-        keys = _rest(keys, some, backward)
+        keys = keys.beyond(some, backward=backward)
         look_ahead *= _LOOK_AHEAD_FACTOR
     return found[:wanted]
-
-
-def _rest(keys: KeyRange, done: KeyRange, backward: bool) -> KeyRange:
-    """What of `keys` is left beyond `done`, which is its first part, or its last."""
-    if backward:
-        return KeyRange(keys.start, done.start)
-    return KeyRange(done.end, keys.end) if done.end is not None else KeyRange("", "")
 
 
 def _page(source: Source, request: PageRequest, found: list[GalleryItem], total: int) -> Page:

@@ -6,6 +6,7 @@ import duckdb
 import pyarrow as pa
 
 from s3pipelines.core.errors import InvalidInput, S3PipelinesError, StorageError
+from s3pipelines.core.sql.suggestions import no_such_column
 
 READ_ONLY = "Statements only read the catalog's tables."
 COLUMNS_HINT = "Run 's3pipelines sql \"DESCRIBE objects\"' to see the columns."
@@ -16,6 +17,12 @@ RAISED_BY_DUCKDB = (duckdb.Error, OSError, pa.ArrowException)
 _CATEGORY = re.compile(r"([A-Z][A-Za-z ]{1,30}) Error: ")
 # From here on DuckDB repeats the statement, with an arrow that needs its own line.
 _STATEMENT = re.compile(r"\n\s*LINE \d+:.*", re.DOTALL)
+_NO_COLUMN = re.compile(
+    r'(?:Referenced column "(.*?)" not found in FROM clause!'
+    r'|Table ".*?" does not have a column named "(.*?)")'
+    r"(?:\s*Candidate bindings: (.*))?",
+    re.DOTALL,
+)
 _STORAGE = frozenset({"IO", "HTTP"})
 
 
@@ -42,6 +49,8 @@ def statement_error(error: Exception, memory_limit_mb: int) -> S3PipelinesError:
 def refused_by_duckdb(text: str, hint: str = COLUMNS_HINT) -> InvalidInput:
     """DuckDB's message about a statement, with its suggestions, as one line."""
     line = _one_line(text)
+    if column := _NO_COLUMN.fullmatch(line):
+        return no_such_column(column[1] or column[2], re.findall('"(.*?)"', column[3] or ""), hint)
     return InvalidInput(line if line.endswith((".", "!", "?")) else f"{line}.", hint=hint)
 
 

@@ -47,8 +47,8 @@ _OUR_SCHEMAS = frozenset({("", ""), ("", "main"), ("", "memory"), ("memory", "ma
 _INFORMATION_SCHEMA = "information_schema"
 # The names of the system's own views are the same in every DuckDB of this version.
 _VIEWS_AND_TABLES = """
-    SELECT schema_name, view_name, internal FROM duckdb_views()
-    UNION ALL SELECT schema_name, table_name, internal FROM duckdb_tables()
+    SELECT schema_name, view_name, internal, temporary FROM duckdb_views()
+    UNION ALL SELECT schema_name, table_name, internal, temporary FROM duckdb_tables()
 """
 
 
@@ -65,8 +65,7 @@ def check_read_only(connection: duckdb.DuckDBPyConnection, statement: str) -> No
     Raises:
         InvalidInput: The statement is refused, or is not SQL.
     """
-    explain = _EXPLAIN.match(statement)
-    tree = _parsed(connection, statement[explain.end() :] if explain else statement)
+    tree = parsed(connection, without_explain(statement)[1])
     tables: list[Node] = []
     ctes: set[str] = set()
     waiting: list[Any] = [tree]
@@ -79,8 +78,19 @@ def check_read_only(connection: duckdb.DuckDBPyConnection, statement: str) -> No
     _check_tables(connection, tables, ctes)
 
 
-def _parsed(connection: duckdb.DuckDBPyConnection, statement: str) -> Node:
-    """The tree of the one SELECT that `statement` is."""
+def without_explain(statement: str) -> tuple[str, str]:
+    """An `EXPLAIN` that a statement begins with, or nothing, and the rest of it."""
+    explain = _EXPLAIN.match(statement)
+    end = explain.end() if explain else 0
+    return statement[:end], statement[end:]
+
+
+def parsed(connection: duckdb.DuckDBPyConnection, statement: str) -> Node:
+    """The tree of the one SELECT that `statement` is.
+
+    Raises:
+        InvalidInput: It is not one, or not SQL.
+    """
     if "\0" in statement or any("\ud800" <= letter <= "\udfff" for letter in statement):
         raise InvalidInput("The statement is not text.", hint="Write it in UTF-8, without NUL.")
     try:
@@ -168,9 +178,11 @@ def _check_tables(
     connection: duckdb.DuckDBPyConnection, tables: list[Node], ctes: set[str]
 ) -> None:
     found = connection.execute(_VIEWS_AND_TABLES).fetchall()
-    ours = {name.lower() for _, name, internal in found if not internal}
-    system = {name.lower() for _, name, internal in found if internal}
-    information = {name for schema, name, _ in found if schema == _INFORMATION_SCHEMA}
+    ours = {name.lower() for _, name, internal, _ in found if not internal}
+    system = {name.lower() for _, name, internal, _ in found if internal}
+    information = {name for schema, name, *_ in found if schema == _INFORMATION_SCHEMA}
+    # Made for this statement, in the place of something that it calls otherwise.
+    unnamed = {name.lower() for _, name, _, temporary in found if temporary}
     for name in ctes:
         # Where a WITH reaches is not followed here. So none may borrow a name that means
         # something else, to DuckDB, where it does not reach.
@@ -189,7 +201,7 @@ def _check_tables(
         else:
             allowed = (catalog, schema) in _OUR_SCHEMAS and name in ours
         if not allowed:
-            raise _no_such_table(node, ours)
+            raise _no_such_table(node, ours - unnamed)
 
 
 def _no_such_table(node: Node, ours: set[str]) -> InvalidInput:

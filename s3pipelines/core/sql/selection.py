@@ -9,11 +9,13 @@ import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.key_ranges import KeyRange, prefix_range
 from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sql.failures import statement_error
 from s3pipelines.core.sql.gate import check_read_only
+from s3pipelines.core.sql.key_heads import head_of_glob, head_of_regex, writable
 
 _LISTED_KEYS = "selected_keys"
 # A set of a shell pattern: `[abc]`, `[!a-z]`, also with a bracket as its first member.
@@ -58,12 +60,37 @@ class Selection:
             parts.append(f"regexp_full_match({name}, {sql_text(_regex_of(self.glob))}, 's')")
         if self.regex is not None:
             parts.append(f"regexp_matches({name}, {sql_text(self.regex)})")
+        # Before what is asked of each key: the range alone skips files and row groups.
+        parts[:0] = _range_conditions(self.key_range(prefix))
         if self.where is not None:
             # On lines of its own, so that a comment at its end ends there.
             parts.append(f"(\n{self.where}\n)")
         condition = " AND ".join(parts) or "true"
         _check(connection, condition)
         return condition
+
+    def key_range(self, prefix: str) -> KeyRange:
+        """A range that holds every selected key; it may hold others.
+
+        Args:
+            prefix: The source's.
+        """
+        heads = [
+            "" if self.glob is None else head_of_glob(self.glob),
+            "" if self.regex is None else head_of_regex(self.regex),
+        ]
+        found = KeyRange()
+        for head in filter(None, heads):
+            found = found.within(prefix_range(writable(prefix + head)))
+        if self.keys:
+            last = prefix_range(writable(max(self.keys)))
+            found = found.within(KeyRange(writable(min(self.keys)), last.end))
+        return found
+
+    @property
+    def is_everything(self) -> bool:
+        """It restricts nothing."""
+        return self == Selection()
 
 
 def read_keys(path: Path) -> frozenset[str]:
@@ -99,6 +126,13 @@ def unknown_keys(catalog: Catalog, source_id: str, selection: Selection) -> list
         _register_keys(connection, selection.keys)
         query = f"FROM {_LISTED_KEYS} WHERE key NOT IN (SELECT key FROM objects) ORDER BY key"
         return [key for (key,) in connection.execute(query).fetchall()]
+
+
+def _range_conditions(keys: KeyRange) -> list[str]:
+    conditions = [f"key >= {sql_text(keys.start)}"] if keys.start else []
+    if keys.end is not None:
+        conditions.append(f"key < {sql_text(keys.end)}")
+    return conditions
 
 
 def _register_keys(connection: duckdb.DuckDBPyConnection, keys: frozenset[str]) -> None:

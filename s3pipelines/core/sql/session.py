@@ -1,4 +1,4 @@
-"""A session: a locked DuckDB with one view per table, which answers statements that only read."""
+"""A session: a locked DuckDB with the tables as views, which answers statements that only read."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect, empty_relation, sql_text
 from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL, TABLES, TableSchema
 from s3pipelines.core.catalog.tables import find_table, open_table
 from s3pipelines.core.catalog.views import index_now, latest_only
@@ -17,6 +17,8 @@ from s3pipelines.core.errors import NotFound
 from s3pipelines.core.sql.failures import statement_error
 from s3pipelines.core.sql.gate import check_read_only
 from s3pipelines.core.sql.streams import Stream
+from s3pipelines.core.sql.time_travel import with_past_states
+from s3pipelines.core.sql.views import VIEWS
 from s3pipelines.core.storage.locations import FolderLocation
 
 _OPEN_AT_A_TIME = 8
@@ -33,9 +35,9 @@ class Session:
     as they are when it starts.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, memory_limit_mb: int) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
         self._connection = connection
-        self._memory_limit_mb = memory_limit_mb
+        self._catalog = catalog
         self._streams: WeakSet[Stream] = WeakSet()
 
     def run(self, statement: str) -> pa.RecordBatchReader:
@@ -47,7 +49,8 @@ class Session:
 
         Args:
             statement: `SELECT` in any of its forms, `DESCRIBE`, `SUMMARIZE`, `SHOW TABLES`, or
-                `EXPLAIN [ANALYZE]` of a `SELECT`.
+                `EXPLAIN [ANALYZE]` of a `SELECT`. In it, `objects_at('ID', VERSION)` is the index
+                of a source as it was; a time will do as well.
 
         Returns:
             Batches of some 16,000 rows. Let go of the reader to end the statement early.
@@ -55,17 +58,27 @@ class Session:
 
         Raises:
             InvalidInput: The statement is refused, wrong, or needs too much memory.
+            NotFound: It asks for a state of the index that is not there (any more).
             StorageError: The catalog cannot be read.
         """
         cursor = self._connection.cursor()
         try:
-            check_read_only(cursor, statement)
+            statement = self._judged(cursor, statement)
         except BaseException:
             cursor.close()
             raise
-        stream = Stream(cursor, self._memory_limit_mb)
+        stream = Stream(cursor, self._catalog.memory_limit_mb)
         self._streams.add(stream)
         return pa.RecordBatchReader.from_batches(stream.start(statement), stream)
+
+    def _judged(self, cursor: duckdb.DuckDBPyConnection, statement: str) -> str:
+        """The statement as it is to run on the cursor."""
+        try:
+            resolved = with_past_states(cursor, self._catalog, statement)
+        except duckdb.Error as error:
+            raise statement_error(error, self._catalog.memory_limit_mb) from error
+        check_read_only(cursor, resolved)
+        return resolved
 
     def columns(self) -> dict[str, list[str]]:
         """The names of the columns by table, in their order."""
@@ -105,15 +118,28 @@ def open_session(catalog: Catalog, sources: pa.Table | None = None) -> Iterator[
             connection.register("given_sources", sources)
             connection.execute("CREATE TABLE sources AS FROM given_sources")
             connection.unregister("given_sources")
+        _create_views_of_objects(connection)
         with ThreadPoolExecutor(_OPEN_AT_A_TIME) as pool:
             # Side by side: to open a Delta table on S3 takes several requests in a row.
             list(pool.map(lambda schema: _create_view(connection, catalog, schema), TABLES))
         _lock(connection, catalog)
-        session = Session(connection, catalog.memory_limit_mb)
+        session = Session(connection, catalog)
         try:
             yield session
         finally:
             session.close()
+
+
+def _create_views_of_objects(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make what is computed from `objects`, before that is there.
+
+    DuckDB looks a view up again whenever it is asked. Made over the real one, each of them would
+    open the Delta table once more, which on S3 takes several requests in a row.
+    """
+    connection.execute(f"CREATE VIEW objects AS {empty_relation(OBJECTS)}")
+    for view in VIEWS:
+        connection.execute(f"CREATE VIEW {view.name} AS {view.query}")
+    connection.execute("DROP VIEW objects")
 
 
 def _create_view(

@@ -1,5 +1,6 @@
 """Rows of the three tables that a gallery reads, without looking at any image."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,6 +35,10 @@ class Filling:
 
     def objects(self, *names: str, **columns: Any) -> None:
         """Objects in the index; `etag` is `e1` by default."""
+        self.different_objects(dict.fromkeys(names, columns))
+
+    def different_objects(self, columns_by_name: Mapping[str, dict[str, Any]]) -> None:
+        """Objects in the index, each with columns of its own."""
         common = {
             "bucket": "b",
             "size_bytes": 1234,
@@ -42,8 +47,11 @@ class Filling:
             "storage_class": "STANDARD",
             "indexed_at": NOON,
         }
-        rows = [{"extension": name.rpartition(".")[2].lower()} | common | columns for name in names]
-        self._append(OBJECTS, names, rows)
+        rows = [
+            {"extension": name.rpartition(".")[2].lower()} | common | columns
+            for name, columns in columns_by_name.items()
+        ]
+        self._append(OBJECTS, tuple(columns_by_name), rows)
 
     def tail(self, *names: str, gone: bool = False, **columns: Any) -> None:
         """Objects that the tail says otherwise about, or that it says are gone."""

@@ -1,7 +1,7 @@
 """Ranges of keys, and which files of a table hold one, from what Delta's log says of the files.
 
-A page of a gallery is a few dozen rows of a million. The log knows the first and last key of each
-file, so that a page opens one or two of them instead of hundreds.
+A page is a few dozen rows of a million. The log knows the first and last key of each file, so that
+a page opens one or two of them instead of hundreds.
 
 Keys compare by their UTF-8 bytes, as S3 lists them; Python's comparison of texts gives the same
 order.
@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 
 import pyarrow as pa
+from deltalake import DeltaTable
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import TableSchema
-from s3pipelines.core.catalog.tables import open_table, table_errors
-from s3pipelines.core.errors import NotFound
+from s3pipelines.core.catalog.tables import find_table, table_errors
 
 _LAST_CODE_POINT = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
@@ -41,6 +41,20 @@ class KeyRange:
     def before(self, key: str) -> "KeyRange":
         """What of it comes before `key`."""
         return replace(self, end=key if self.end is None else min(self.end, key))
+
+    def within(self, other: "KeyRange") -> "KeyRange":
+        """What of it is in another range, too."""
+        cut = self if other.end is None else self.before(other.end)
+        return replace(cut, start=max(self.start, other.start))
+
+    def beyond(self, done: "KeyRange", *, backward: bool = False) -> "KeyRange":
+        """What of it is left after `done`, which is its first part, or its last if `backward`."""
+        if backward:
+            return KeyRange(self.start, done.start)
+        return KeyRange(done.end, self.end) if done.end is not None else NO_KEYS
+
+
+NO_KEYS = KeyRange("", "")
 
 
 def prefix_range(prefix: str) -> KeyRange:
@@ -87,10 +101,18 @@ def files_by_source(catalog: Catalog, schema: TableSchema) -> dict[str, list[Key
     Raises:
         StorageError: The catalog cannot be read.
     """
-    try:
-        table = open_table(catalog, schema)
-    except NotFound:
-        return {}
+    table = find_table(catalog, schema)
+    return {} if table is None else files_of_version(catalog, schema, table)
+
+
+def files_of_version(
+    catalog: Catalog, schema: TableSchema, table: DeltaTable
+) -> dict[str, list[KeyFile]]:
+    """The files of a table in exactly the handle's version, by source.
+
+    Raises:
+        StorageError: The catalog cannot be read.
+    """
     with table_errors(catalog, schema.name):
         actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()
     files: dict[str, list[KeyFile]] = {}

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3pipelines.core.preview.key_ranges import (
+from s3pipelines.core.catalog.key_ranges import (
     KeyFile,
     KeyRange,
     overlapping,
