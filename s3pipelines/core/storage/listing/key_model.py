@@ -24,6 +24,7 @@ _UNSEEN = 0.2
 _AS_GOOD_AS_NEW = 16
 # What a part that was seen so often says counts as much as what its place says.
 _TRUSTED = 2
+_MOST_LETTERS = 200
 _LONGEST = 1024
 _LONGEST_RUN = 128
 # Positions closer than this are the same to a float, and to a listing.
@@ -65,10 +66,14 @@ class KeyModel:
         self._at_place: dict[tuple[int, int, str], Counter[str]] = {}
         self._spreads: dict[Stem, _Spread] = {}
         self._pages = 0
+        # What may stand where nothing is known yet.
+        self._letters = set(_ANYWHERE)
 
     def learn(self, keys: Sequence[str]) -> None:
         """Take keys into account; a few of each page will do."""
         for key in keys:
+            if len(self._letters) < _MOST_LETTERS:
+                self._letters.update(key)
             for number, part in enumerate(key[:_LONGEST].split("/")):
                 before = ""
                 for at, character in enumerate(f"{part}/"):
@@ -144,7 +149,7 @@ class KeyModel:
             if not (same or alike)
             else max(_UNSEEN, 1 / (1 + self._pages / _EARLY_PAGES)) / self._run(stem, same)
         )
-        characters = sorted({*_ANYWHERE, *same, *alike})
+        characters = sorted({*self._letters, *same, *alike})
         of_same = trust * (1 - unseen) / (same.total() or 1)
         of_alike = (1 - trust) * (1 - unseen) / (alike.total() or 1)
         each = unseen / len(characters)

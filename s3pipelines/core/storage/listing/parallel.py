@@ -15,7 +15,7 @@ from s3pipelines.core.storage.http.loops import in_background
 from s3pipelines.core.storage.http.places import BucketPlace, bucket_place
 from s3pipelines.core.storage.listing.asking import ask_page
 from s3pipelines.core.storage.listing.pages import ListingPage, NotInOrder
-from s3pipelines.core.storage.listing.ranges import Frontier, Range, Span
+from s3pipelines.core.storage.listing.ranges import PAGE_ROWS, Frontier, Range, Span
 from s3pipelines.core.storage.locations import S3Location
 
 IN_FLIGHT = 32
@@ -49,6 +49,7 @@ def list_parts(
     known: Sequence[str] = (),
     known_rows: int = 1000,
     in_flight: int = IN_FLIGHT,
+    page_size: int = PAGE_ROWS,
 ) -> Generator[Part, None, None]:
     """List the objects of `location` in the given spans of keys, as fast as the server answers.
 
@@ -60,6 +61,7 @@ def list_parts(
             where to divide at first. They may be out of date.
         known_rows: How many keys those are, from one to the next.
         in_flight: Most requests at a time; fewer where the server asks to slow down.
+        page_size: Most keys per request (S3 gives at most 1,000).
 
     Yields:
         Parts of ranges, in any order of ranges. Each object is in one of them, at the moment of
@@ -71,7 +73,7 @@ def list_parts(
         StorageError: The listing failed; what was yielded before is a part of it.
     """
     place = bucket_place(access, location.bucket)
-    frontier = Frontier(location.prefix, known, known_rows)
+    frontier = Frontier(location.prefix, known, known_rows, page_size)
     for span in spans:
         frontier.add(span)
 
@@ -98,6 +100,8 @@ class _Listing:
         self._client = BucketClient(place, most_in_flight=in_flight)
         self._answers: asyncio.Queue[_Answer | Exception] = asyncio.Queue()
         self._requests: set[asyncio.Task[None]] = set()
+        # Those without an answer; a task ends a little later than its answer is there.
+        self._under_way = 0
 
     async def parts(self) -> AsyncIterator[Part]:
         async with self._client:
@@ -115,27 +119,36 @@ class _Listing:
 
     def _send(self) -> None:
         """As many requests as may be under way."""
-        while (free := self._client.pace.allowed - len(self._requests)) > 0:
+        while (free := self._client.pace.allowed - self._under_way) > 0:
             backlog = self._answers.qsize() > _BACKLOG
             range_ = self._frontier.next(0 if backlog else free)
             if range_ is None:
                 return
+            self._under_way += 1
             request = asyncio.create_task(self._ask(range_))
             self._requests.add(request)
             request.add_done_callback(self._requests.discard)
 
     async def _ask(self, range_: Range) -> None:
+        answer: _Answer | Exception
         try:
-            asked = await ask_page(self._client, self._location, after=range_.after)
+            answer = await self._answer(range_)
         except Exception as error:  # noqa: BLE001 - it is raised where the answers are taken
-            self._answers.put_nowait(error)
-            return
-        page = asked.page
-        if not (page.objects.num_rows or page.is_last):
+            answer = error
+        self._under_way -= 1
+        self._answers.put_nowait(answer)
+
+    async def _answer(self, range_: Range) -> _Answer:
+        asked = await ask_page(
+            self._client,
+            self._location,
+            after=range_.after,
+            page_size=self._frontier.page_rows,
+        )
+        if not (asked.page.objects.num_rows or asked.page.is_last):
             # A token would lead on; a key does not.
-            self._answers.put_nowait(NotInOrder.of(self._location, "has pages without a key"))
-            return
-        self._answers.put_nowait(_Answer(range_, page, asked.last_key))
+            raise NotInOrder.of(self._location, "has pages without a key")
+        return _Answer(range_, asked.page, asked.last_key)
 
     def _taken_in(self, answer: _Answer) -> Part:
         # Only now, as the range may have been divided while this was asked for.

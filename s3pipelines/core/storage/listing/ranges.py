@@ -14,13 +14,13 @@ from itertools import count
 
 from s3pipelines.core.storage.listing.key_model import KeyModel, beginning
 
-_PAGE_ROWS = 1000
-# Less than this is listed sooner than it is divided.
-_WORTH_DIVIDING = 1.5 * _PAGE_ROWS
+PAGE_ROWS = 1000
+# What is less than so many pages is listed sooner than it is divided.
+_WORTH_DIVIDING_PAGES = 1.5
 # Enough to know the keys by; a few million more characters would cost more than they tell.
 _LEARN_FROM_PAGES = 300
 # What was listed of a longer range is kept as a range of its own, so that a crash loses no more.
-_LONGEST_RANGE_ROWS = 200 * _PAGE_ROWS
+_LONGEST_RANGE_PAGES = 200
 
 
 @dataclass(frozen=True, order=True)
@@ -68,20 +68,26 @@ class Frontier:
         known: Keys of an earlier listing, ascending, that had the same number of keys between
             them; empty if there was none.
         known_rows: How many keys those were, from one to the next.
+        page_rows: Most keys of an answer.
     """
 
     root: str
     known: Sequence[str] = ()
-    known_rows: int = _PAGE_ROWS
+    known_rows: int = PAGE_ROWS
+    page_rows: int = PAGE_ROWS
     waiting: deque[Range] = field(default_factory=deque)
-    listing: set[Range] = field(default_factory=set)
+    # In the order in which they were asked for, so that a listing can be repeated.
+    listing: dict[Range, None] = field(default_factory=dict)
     _model: KeyModel = field(default_factory=KeyModel)
     _learnt: int = 0
     _ids: Iterator[int] = field(default_factory=count)
 
     def add(self, span: Span) -> None:
         """Add a span that is to be listed."""
-        self.waiting.append(Range(next(self._ids), span.start, span.end))
+        range_ = Range(next(self._ids), span.start, span.end)
+        # Without an earlier listing, the first answer will tell.
+        range_.expected = len(self._known_between(range_)) * self.known_rows
+        self.waiting.append(range_)
 
     @property
     def is_done(self) -> bool:
@@ -95,7 +101,7 @@ class Frontier:
         if not self.waiting:
             return None
         taken = self.waiting.popleft()
-        self.listing.add(taken)
+        self.listing[taken] = None
         return taken
 
     def listed(self, range_: Range, keys: Sequence[str], rows: int, is_last: bool) -> Span | None:
@@ -110,7 +116,7 @@ class Frontier:
         Returns:
             What the range covers, if it was the last answer for it.
         """
-        self.listing.discard(range_)
+        self.listing.pop(range_, None)
         range_.pages += 1
         range_.rows += rows
         if keys:
@@ -121,7 +127,7 @@ class Frontier:
                 self._model.learn(keys)
         if is_last:
             return Span(range_.start, range_.end)
-        if range_.rows >= _LONGEST_RANGE_ROWS:
+        if range_.rows >= _LONGEST_RANGE_PAGES * self.page_rows:
             self.add(Span(range_.after, range_.end))
             return Span(range_.start, range_.after)
         range_.expected = self._expected(range_)
@@ -156,12 +162,12 @@ class Frontier:
         heap = [
             (-range_.expected / 2, number, 1, range_)
             for number, range_ in enumerate(self.listing)
-            if range_.expected > _WORTH_DIVIDING
+            if range_.expected > self._worth_dividing
         ]
         heapify(heap)
         parts: dict[Range, int] = {}
         for _ in range(free):
-            if not heap or -heap[0][0] * 2 < _WORTH_DIVIDING:
+            if not heap or -heap[0][0] * 2 < self._worth_dividing:
                 break
             _, number, has, range_ = heap[0]
             parts[range_] = has + 1
@@ -179,6 +185,10 @@ class Frontier:
             inside = self._model.between(range_.after, None, parts, range_.moving)
             points = [key for key in inside if range_.end is None or key < range_.end]
         return points
+
+    @property
+    def _worth_dividing(self) -> float:
+        return _WORTH_DIVIDING_PAGES * self.page_rows
 
     def _known_between(self, range_: Range) -> Sequence[str]:
         """Keys of the earlier listing in what is left of a range, when its next page has come."""
