@@ -50,6 +50,13 @@ class Settings(BaseSettings):
         ge=64,
         description="What one query or refresh may use before it spills to disk, in MB.",
     )
+    keep_versions_days: float = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="How long files and log of old versions of the tables stay, in days. What "
+        "reads or writes for longer may fail.",
+    )
     listing_interval_s: int = Field(
         default=30, ge=1, description="Least time between two ticks of the sensor, in seconds."
     )

@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from s3pipelines.cli.context import CliContext
-from s3pipelines.cli.output import json_option, print_fields, print_json
+from s3pipelines.cli.output import json_option, print_fields, print_json, print_table
 from s3pipelines.core.detection.differences import KINDS
 from s3pipelines.core.preview.wording import human_bytes
 
 if TYPE_CHECKING:
     from s3pipelines.core.index.apply import Batch
     from s3pipelines.core.index.refresh import Refresh
+    from s3pipelines.core.upkeep.report import Kept
+
+SOME_FAILED = 1
 
 
 @click.group()
@@ -85,3 +88,57 @@ def export(context: CliContext, source_id: str, target: str, as_json: bool) -> N
         print_json({"source": source.id, "rows": rows, "path": target})
     else:
         click.echo(f"Wrote {rows:,} rows to {target}")
+
+
+@index.command()
+@click.option(
+    "--source",
+    "source_id",
+    metavar="ID",
+    help="Only the files of this source; nothing is removed then. By default all, and all tables.",
+)
+@json_option
+@click.pass_obj
+def optimize(context: CliContext, source_id: str | None, as_json: bool) -> int:
+    """Put the files of the tables in order, and remove what only old versions need.
+
+    Files that overlap or are small are written anew, sorted by key; no row that a reader is shown
+    changes. Files and log of versions that were replaced more than S3PIPELINES_KEEP_VERSIONS_DAYS
+    ago are removed. The schedule 'nightly_optimize' does the same every night.
+    """
+    from dataclasses import asdict
+    from datetime import timedelta
+
+    from s3pipelines.core.upkeep.optimize import optimize as optimize_catalog
+
+    upkeep = optimize_catalog(
+        context.catalog,
+        timedelta(days=context.settings.keep_versions_days),
+        source_id=source_id,
+        say=lambda line: click.echo(line, err=True),
+    )
+    if as_json:
+        parts = [asdict(part) for part in upkeep.parts]
+        print_json({"parts": parts, "duration_s": round(upkeep.duration_s, 3)})
+    else:
+        print_table(_UPKEEP_COLUMNS, [_upkeep_row(part) for part in upkeep.parts])
+    return SOME_FAILED if upkeep.failures else 0
+
+
+_UPKEEP_COLUMNS = ("table", "source", "files", "size", "written anew", "removed", "seconds", "note")
+
+
+def _upkeep_row(part: "Kept") -> tuple[str, ...]:
+    files = f"{part.files_before} -> {part.files_after}"
+    size = f"{human_bytes(part.bytes_before)} -> {human_bytes(part.bytes_after)}"
+    removed = f"{part.removed_files} ({human_bytes(part.removed_bytes)})"
+    return (
+        part.table,
+        part.source or "(all)",
+        files if part.source else "",
+        size if part.source else "",
+        str(part.rewritten_files),
+        removed if not part.source else "",
+        f"{part.duration_s:.2f}",
+        part.error or part.note,
+    )
