@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from dagster import AssetKey, DagsterInstance
 
+from s3pipelines.core.catalog.catalog import Catalog
 from tests.cli.conftest import Run
 
 
@@ -78,3 +79,35 @@ def test_an_export_into_a_folder_that_is_not_there_exits_2(run: Run, maps, tmp_p
 
     assert refused.status == 2
     assert refused.err.count("\n") == 1
+
+
+def test_optimize_tells_what_it_did_table_by_table(run: Run, maps):
+    run("index", "refresh", "--source", "maps")
+
+    done = run("index", "optimize", "--json")
+
+    assert done.status == 0
+    parts = json.loads(done.out)["parts"]
+    (objects,) = (p for p in parts if (p["table"], p["source"]) == ("objects", "maps"))
+    assert (objects["files_before"], objects["files_after"], objects["error"]) == (1, 1, "")
+    assert "Putting the files of 'maps' in order" in done.err
+    table = run("index", "optimize", "--source", "maps").out
+    assert "1 -> 1" in table
+    assert "(all)" not in table
+
+
+def test_optimize_names_what_it_could_not_do_and_fails(run: Run, maps, local_catalog: Catalog):
+    local_catalog.documents.put("sources/torn.json", b"{")
+
+    done = run("index", "optimize")
+
+    assert done.status == 1
+    assert "The registration of 'torn' cannot be read" in done.out
+    assert "maps" in done.out
+
+
+def test_optimize_refuses_a_source_that_is_not_registered(run: Run):
+    done = run("index", "optimize", "--source", "nobody")
+
+    assert done.status == 2
+    assert "There is no source 'nobody'" in done.err

@@ -13,8 +13,9 @@ class CountingProxy(ThreadingHTTPServer):
     """Passes reading requests on.
 
     Attributes:
-        requests: How many of each kind: `GET`, `HEAD`, `LIST`.
-        bytes_read: Bytes of the answers to `GET`.
+        requests: How many of each kind: `LOG` and `DATA` for GETs of the log and of the files of a
+            table, `HEAD`, `LIST`.
+        bytes_read: Bytes of the answers to GETs of files.
     """
 
     daemon_threads = True
@@ -42,7 +43,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: CountingProxy
 
     def do_GET(self) -> None:
-        self._pass("LIST" if "list-type" in parse_qs(urlsplit(self.path).query) else "GET")
+        if "list-type" in parse_qs(urlsplit(self.path).query):
+            self._pass("LIST")
+        else:
+            self._pass("LOG" if "/_delta_log/" in self.path else "DATA")
 
     def do_HEAD(self) -> None:
         self._pass("HEAD")
@@ -54,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = answer.read()
         with self.server.turn:
             self.server.requests[kind] += 1
-            self.server.bytes_read += len(body) if kind == "GET" else 0
+            self.server.bytes_read += len(body) if kind == "DATA" else 0
         self.send_response_only(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in ("connection", "transfer-encoding", "content-length"):
