@@ -25,19 +25,32 @@ def index() -> None:
 @index.command()
 @click.option("--source", "source_id", required=True, metavar="ID", help="The source.")
 @click.option("--full", is_flag=True, help="List the whole source, whatever the ledger has.")
+@click.option(
+    "--inventory",
+    metavar="URI",
+    help="Read a report of S3 Inventory in place of a listing: s3://BUCKET/.../manifest.json.",
+)
 @json_option
 @click.pass_obj
-def refresh(context: CliContext, source_id: str, full: bool, as_json: bool) -> None:
+def refresh(
+    context: CliContext, source_id: str, full: bool, inventory: str | None, as_json: bool
+) -> None:
     """Bring the rows of a source in the table `objects` up to date.
 
     Applies what the ledger has for the source, from events or the listing sensor, without listing.
     If it has nothing, or with --full, lists the source.
     """
+    if full and inventory:
+        raise click.UsageError("--full lists, --inventory reads a report: give one of them.")
     from s3pipelines.cli.reporting import report_index
     from s3pipelines.core.index.up_to_date import bring_up_to_date
 
     outcome = bring_up_to_date(
-        context.catalog, source_id, full=full, say=lambda line: click.echo(line, err=True)
+        context.catalog,
+        source_id,
+        full=full,
+        inventory=inventory,
+        say=lambda line: click.echo(line, err=True),
     )
     report_index(context, outcome)
     fields = _fields(outcome)

@@ -9,6 +9,7 @@ from dagster import AssetKey, DagsterInstance
 
 from s3pipelines.core.catalog.catalog import Catalog
 from tests.cli.conftest import Run
+from tests.core.index.reports import ReportOf, rows_of_bucket
 
 
 @pytest.fixture
@@ -79,6 +80,19 @@ def test_an_export_into_a_folder_that_is_not_there_exits_2(run: Run, maps, tmp_p
 
     assert refused.status == 2
     assert refused.err.count("\n") == 1
+
+
+def test_a_refresh_reads_a_report_in_place_of_a_listing(run: Run, maps, bucket, s3):
+    uri = ReportOf(rows_of_bucket(s3, bucket)).put(s3, bucket, bucket)
+
+    done = run("index", "refresh", "--source", "maps", "--inventory", uri, "--json")
+
+    assert done.status == 0
+    assert json.loads(done.out)["created"] == 2
+    assert f"Reading {uri}" in done.err
+    both = run("index", "refresh", "--source", "maps", "--full", "--inventory", uri)
+    assert both.status == 2
+    assert "give one of them" in both.err
 
 
 def test_optimize_tells_what_it_did_table_by_table(run: Run, maps):

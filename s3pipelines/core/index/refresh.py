@@ -24,6 +24,7 @@ from s3pipelines.core.detection.ledger import load_observations
 from s3pipelines.core.errors import Busy
 from s3pipelines.core.index.commit import Written, commit
 from s3pipelines.core.index.comparison import Comparison
+from s3pipelines.core.index.reports import read_report
 from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.index.spool import Spool, spool_listing
 from s3pipelines.core.index.summary import Group, summarize
@@ -98,6 +99,7 @@ def refresh_index(
     source_id: str,
     *,
     batch_id: str | None = None,
+    inventory: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Refresh:
     """List a source and make its index agree with it.
@@ -109,11 +111,13 @@ def refresh_index(
         catalog: Where the registry and the tables are.
         source_id: A registered source.
         batch_id: Names the refresh in the ledger; made up by default.
+        inventory: The manifest of a report of S3 Inventory, which is read in place of a listing.
         say: Is told of the steps, a line each.
 
     Raises:
         NotFound: There is no such source (any more).
-        InvalidInput: The source overlaps with what the project writes.
+        InvalidInput: The source overlaps with what the project writes, or the report is none of
+            this source or older than what the index has.
         Busy: Another process is listing it, or writing its index, and went on for ten minutes.
         StorageError: The source cannot be listed, or the catalog cannot be written.
     """
@@ -127,7 +131,7 @@ def refresh_index(
         hold(catalog.documents, listing_lease(source_id), purpose),
         tempfile.TemporaryDirectory(prefix="s3pipelines-refresh-") as folder,
     ):
-        listing = _list(catalog, source, Path(folder, "listed.parquet"), say)
+        listing = _list(catalog, source, Path(folder, "listed.parquet"), inventory, say)
 
         def work(turn: Turn, connection: duckdb.DuckDBPyConnection) -> Refresh:
             return _Refreshing(catalog, source, turn, listing, connection).run(say)
@@ -140,12 +144,18 @@ def refresh_index(
 
 @dataclass(frozen=True)
 class _Listing:
-    """A complete listing, and what was known before it began."""
+    """A complete listing, or a report of the past, and what was known before it began."""
 
     spool: Spool
     listed_at: datetime
     ledger_version: int
     listings: int
+    is_past: bool = False
+
+    @property
+    def asked_at(self) -> int:
+        """The version of the ledger up to which it answers hints about what it shows."""
+        return -1 if self.is_past else self.ledger_version
 
     @property
     def answers_up_to(self) -> int:
@@ -153,12 +163,22 @@ class _Listing:
 
         It leaves alone what has not settled: a hint about that is still to be asked about.
         """
-        return -1 if self.spool.waiting else self.ledger_version
+        return -1 if self.spool.waiting else self.asked_at
 
 
-def _list(catalog: Catalog, source: Source, path: Path, say: Callable[[str], None]) -> _Listing:
+def _list(
+    catalog: Catalog,
+    source: Source,
+    path: Path,
+    inventory: str | None,
+    say: Callable[[str], None],
+) -> _Listing:
     ledger_version = open_table(catalog, CHANGES).version()
     listings = Snapshot.open(catalog, source.id).listings
+    if inventory is not None:
+        report = read_report(catalog, source, inventory, path, say)
+        known = report.ledger_version
+        return _Listing(report.spool, report.created_at, known, listings, is_past=True)
     listed_at = datetime.now(UTC)
     say(f"Listing {source.location.uri}")
     spool = spool_listing(source, source.access(catalog.access), path)
@@ -259,7 +279,7 @@ class _Refreshing:
         if any(comparison.counts().values()):
             turn.confirm()
             turn.note_changes()
-            rows = comparison.ledger_rows(turn.batch_id, self._listing.ledger_version)
+            rows = comparison.ledger_rows(turn.batch_id, self._listing.asked_at)
             mine = turn.snapshot.transaction("answers", turn.ledger.version() + 1)
             append_through(self._catalog, CHANGES, turn.ledger, rows, [mine])
         if doubtful:

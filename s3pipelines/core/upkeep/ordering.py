@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import duckdb
@@ -45,7 +46,7 @@ def sort_index(catalog: Catalog, source: Source, wait_s: float) -> list[Kept]:
             return _compact(tail)
 
         def sort() -> int:
-            return _sort(connection, index, confirm=turn.confirm)
+            return _sort(index, confirm=turn.confirm)
 
         folded = [_measured(tail, fold)] if turn.snapshot.tail is not None else []
         return [*folded, _measured(index, sort)]
@@ -67,8 +68,7 @@ def sort_attempts(catalog: Catalog, schema: TableSchema, source: Source, keep: t
 
     def work() -> int:
         order_by = f"key, {schema.latest_by}"
-        with connect(catalog) as connection:
-            return _sort(connection, place, order_by=order_by, kept=_still_needed(schema, keep))
+        return _sort(place, order_by=order_by, kept=_still_needed(schema, keep))
 
     return _measured(place, work)
 
@@ -118,16 +118,18 @@ def _measured(place: Place, work: Callable[[], int]) -> Kept:
 
 
 def _sort(
-    connection: duckdb.DuckDBPyConnection,
     place: Place,
     *,
     order_by: str = "key",
     kept: str = "",
     confirm: Callable[[], None] = lambda: None,
 ) -> int:
-    runs = worth_rewriting(with_spans(connection, place, place.files()))
-    for run in runs:
-        rewrite(connection, place, run, order_by=order_by, kept=kept, confirm=confirm)
+    # Half of the memory: what is written needs as much beside DuckDB.
+    half = replace(place.catalog, memory_limit_mb=max(64, place.catalog.memory_limit_mb // 2))
+    with connect(half) as connection:
+        runs = worth_rewriting(with_spans(connection, place, place.files()))
+        for run in runs:
+            rewrite(connection, place, run, order_by=order_by, kept=kept, confirm=confirm)
     return sum(len(run) for run in runs)
 
 
