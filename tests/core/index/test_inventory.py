@@ -145,6 +145,20 @@ def test_a_change_after_the_report_wins(maps: Catalog, s3, bucket: str, reports:
     assert states(maps, "maps") == states(maps, "listed")
 
 
+def test_what_was_written_shortly_before_the_report_and_is_not_in_it_is_asked_about(
+    maps: Catalog, s3, bucket: str, reports: str
+):
+    refresh_index(maps, "maps")
+    s3.delete_object(Bucket=bucket, Key="m/100%")
+    soon = datetime.now(UTC) + timedelta(seconds=5)
+    uri = ReportOf(rows_of_bucket(s3, bucket)[:2], created_at=soon).put(s3, reports, bucket)
+
+    done = refresh_index(maps, "maps", inventory=uri)
+    refresh_index(maps, "listed")
+
+    assert (done.rows, index_keys(maps, "maps")) == (4, index_keys(maps, "listed"))
+
+
 def test_a_hint_is_not_answered_by_a_report(
     maps: Catalog, s3, bucket: str, reports: str, put_objects
 ):
@@ -165,9 +179,9 @@ def test_a_hint_is_not_answered_by_a_report(
 def test_a_later_report_repairs_the_index_like_a_listing(
     maps: Catalog, s3, bucket: str, reports: str
 ):
-    first = ReportOf(rows_of_bucket(s3, bucket), created_at=ago(hours=30)).put(s3, reports, bucket)
+    rows = [row | {"last_modified_date": ago(days=9)} for row in rows_of_bucket(s3, bucket)]
+    first = ReportOf(rows, created_at=ago(hours=30)).put(s3, reports, bucket)
     refresh_index(maps, "maps", inventory=first)
-    rows = rows_of_bucket(s3, bucket)
     kept = [row for row in rows if row["key"] != "m/100%"]
     later = ReportOf(kept, created_at=ago(hours=1)).put(s3, reports, bucket, folder="inv/later/")
 
