@@ -40,7 +40,6 @@ class CountingProxy(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: CountingProxy
 
     def do_GET(self) -> None:
         if "list-type" in parse_qs(urlsplit(self.path).query):
@@ -52,13 +51,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._pass("HEAD")
 
     def _pass(self, kind: str) -> None:
-        upstream = http.client.HTTPConnection(self.server.upstream)
+        proxy = self.server
+        assert isinstance(proxy, CountingProxy)
+        upstream = http.client.HTTPConnection(proxy.upstream)
         upstream.request(self.command, self.path, headers=dict(self.headers))
         answer = upstream.getresponse()
         body = answer.read()
-        with self.server.turn:
-            self.server.requests[kind] += 1
-            self.server.bytes_read += len(body) if kind == "DATA" else 0
+        with proxy.turn:
+            proxy.requests[kind] += 1
+            proxy.bytes_read += len(body) if kind == "DATA" else 0
         self.send_response_only(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in ("connection", "transfer-encoding", "content-length"):

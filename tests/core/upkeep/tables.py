@@ -7,9 +7,10 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.schemas import OBJECTS, TableSchema
+from s3pipelines.core.catalog.duck import connect
+from s3pipelines.core.catalog.schemas import OBJECTS, TABLES, TableSchema
 from s3pipelines.core.catalog.tables import NO_CLEANUP, WRITER, ensure_table
-from s3pipelines.core.sql.session import open_session
+from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.storage.locations import FolderLocation
 
 _OBJECTS = """
@@ -49,10 +50,19 @@ def append(catalog: Catalog, schema: TableSchema, rows: pa.Table) -> None:
     )
 
 
-def rows_of(catalog: Catalog, table: str) -> list[dict[str, object]]:
-    """What a reader is shown of a table, in some fixed order."""
-    with open_session(catalog) as session:
-        return session.run(f"SELECT * FROM {table} ORDER BY ALL").read_all().to_pylist()
+def rows_of(catalog: Catalog, table: str, source_id: str = "maps") -> list[tuple[object, ...]]:
+    """What a reader is shown of a source in a table, in some fixed order."""
+    (schema,) = (schema for schema in TABLES if schema.name == table)
+    with connect(catalog) as connection:
+        create_source_views(connection, catalog, source_id, schema)
+        return connection.execute(f"FROM {table} ORDER BY ALL").fetchall()
+
+
+def keys_of(catalog: Catalog, table: str) -> list[str]:
+    """The keys of the source `maps` that a reader is shown in a table, in their order."""
+    (schema,) = (schema for schema in TABLES if schema.name == table)
+    place = schema.column_names.index("key")
+    return sorted(str(row[place]) for row in rows_of(catalog, table))
 
 
 def files_on_disk(catalog: Catalog, table: str) -> list[Path]:

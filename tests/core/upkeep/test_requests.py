@@ -22,7 +22,6 @@ MOST_HEADS_AND_LISTS = 3
 QUERIES = {
     f"key = 'maps/00123/scan_{hashlib.md5(b'123456').hexdigest()[:6]}.tif'": 1,
     "key >= 'maps/00123/' AND key < 'maps/001230'": 1000,
-    "key LIKE 'maps/00123/%'": 1000,
 }
 
 
