@@ -23,7 +23,7 @@ from s3pipelines.core.index.spool import Spool
 from s3pipelines.core.sources.scope import SCOPED, Scope
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.access import Access
-from s3pipelines.core.storage.inventories import Inventory, InventoryFile, download_file
+from s3pipelines.core.storage.inventories import Inventory, InventoryFile, download_files
 from s3pipelines.core.storage.listing import LISTED, ListingPage
 
 _ROWS_PER_GROUP = 64 * 1024
@@ -89,8 +89,7 @@ def _write_scoped(
 ) -> None:
     scope, fetched = Scope(source), path.with_name("fetched")
     with pq.ParquetWriter(path, SCOPED, compression="zstd", compression_level=1) as writer:
-        for file in inventory.files:
-            download_file(access, inventory, file, fetched)
+        for file in download_files(access, inventory, fetched):
             for objects in _objects(connection, source, inventory, file, fetched):
                 # S3 looked at the bucket then: what had come to rest by that time has.
                 page = ListingPage(objects, inventory.created_at, is_last=False)

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,21 +107,27 @@ def read_inventory(access: Access, uri: str) -> Inventory:
     )
 
 
-def download_file(access: Access, inventory: Inventory, file: InventoryFile, path: Path) -> None:
-    """Fetch one file of a report, a megabyte at a time, and check its size and its MD5.
+def download_files(access: Access, inventory: Inventory, path: Path) -> Iterator[InventoryFile]:
+    """Fetch the files of a report into `path`, one after the other, a megabyte at a time.
+
+    Yields:
+        Each file, checked, while `path` has its bytes.
 
     Raises:
-        StorageError: It cannot be read, or is not what the manifest says.
+        StorageError: A file cannot be read, or is not what the manifest says.
     """
-    digest, size_bytes = hashlib.md5(usedforsecurity=False), 0
-    with s3_errors(inventory.bucket, file.key), path.open("wb") as target:
-        body = s3_client(access).get_object(Bucket=inventory.bucket, Key=file.key)["Body"]
-        for chunk in body.iter_chunks(_CHUNK_BYTES):
-            digest.update(chunk)
-            size_bytes += len(chunk)
-            target.write(chunk)
-    if size_bytes != file.size_bytes or digest.hexdigest() != file.md5.lower():
-        raise _damaged(f"s3://{inventory.bucket}/{file.key}")
+    client = s3_client(access)
+    for file in inventory.files:
+        digest, size_bytes = hashlib.md5(usedforsecurity=False), 0
+        with s3_errors(inventory.bucket, file.key), path.open("wb") as target:
+            body = client.get_object(Bucket=inventory.bucket, Key=file.key)["Body"]
+            for chunk in body.iter_chunks(_CHUNK_BYTES):
+                digest.update(chunk)
+                size_bytes += len(chunk)
+                target.write(chunk)
+        if size_bytes != file.size_bytes or digest.hexdigest() != file.md5.lower():
+            raise _damaged(f"s3://{inventory.bucket}/{file.key}")
+        yield file
 
 
 def _require_checksum(access: Access, bucket: str, key: str, uri: str, body: bytes) -> None:
