@@ -160,13 +160,17 @@ def test_what_was_written_shortly_before_the_report_and_is_not_in_it_is_asked_ab
 
 
 def test_a_hint_is_not_answered_by_a_report(
-    maps: Catalog, s3, bucket: str, reports: str, put_objects
+    maps: Catalog, s3, bucket: str, reports: str, put_objects, monkeypatch: pytest.MonkeyPatch
 ):
+    # However long before the report it came.
+    monkeypatch.setattr("s3pipelines.core.index.reports.MARGIN", timedelta(0))
     put_objects("m/hinted")
     rows = rows_of_bucket(s3, bucket)
     hint(maps, "maps", "m/hinted")
     put_objects("m/hinted", body=b"larger than before")
-    uri = ReportOf(rows, created_at=ago(minutes=1)).put(s3, reports, bucket)
+    uri = ReportOf(rows, created_at=datetime.now(UTC) + timedelta(seconds=5)).put(
+        s3, reports, bucket
+    )
 
     done = refresh_index(maps, "maps", inventory=uri)
 

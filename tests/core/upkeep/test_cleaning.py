@@ -4,6 +4,7 @@ import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -20,6 +21,7 @@ from s3pipelines.core.index.apply import apply_changes
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source, get_source
 from s3pipelines.core.storage.locations import FolderLocation
+from s3pipelines.core.upkeep import rewriting
 from s3pipelines.core.upkeep.cleaning import clean
 from s3pipelines.core.upkeep.optimize import optimize
 from tests.core.index.hinting import hint, indexed
@@ -74,6 +76,24 @@ def test_files_that_were_replaced_stay_for_as_long_as_is_asked(local_catalog: Ca
     assert removed.size_bytes > 1000
     assert not set(replaced) & set(files_on_disk(local_catalog, "objects"))
     assert rows_of(local_catalog, "objects") == before
+
+
+def test_a_checkpoint_does_not_forget_what_is_to_be_kept(
+    local_catalog: Catalog, bucket: str, monkeypatch: pytest.MonkeyPatch
+):
+    create_source(local_catalog, "maps", f"s3://{bucket}/m")
+    add_objects(local_catalog, "maps", 100, files=3)
+    replaced = files_on_disk(local_catalog, "objects")
+    age(*replaced, days=200)
+    then = time.time() - 40 * 86400
+    monkeypatch.setattr(rewriting, "time", SimpleNamespace(time=lambda: then))
+
+    for _ in range(3):
+        kept = optimize(local_catalog, timedelta(days=100))
+        assert sum(part.removed_files for part in kept.parts) == 0
+
+    assert set(replaced) < set(files_on_disk(local_catalog, "objects"))
+    assert clean(local_catalog, OBJECTS, MONTH).files == 3
 
 
 def test_what_a_killed_writer_left_is_removed_once_it_is_old(local_catalog: Catalog):
