@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from dagster import DagsterEventType
+from dagster import DagsterEventType, TableMetadataValue
 
 from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.tables import open_table
@@ -97,7 +97,9 @@ def test_optimize_catalog_needs_no_configuration_and_tells_what_it_did(
     (output,) = (e for e in result.all_events if e.event_type is DagsterEventType.STEP_OUTPUT)
     metadata = output.step_output_data.metadata
     assert metadata["failed"].value == 0
-    parts = [record.data for record in metadata["parts"].value.records]
+    table = metadata["parts"]
+    assert isinstance(table, TableMetadataValue)
+    parts = [record.data for record in table.records]
     assert ("objects", "maps") in [(part["table"], part["source"]) for part in parts]
 
 
