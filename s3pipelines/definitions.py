@@ -17,6 +17,7 @@ from s3pipelines.jobs.derive_images import (
     nightly_image_check,
     read_image_headers,
 )
+from s3pipelines.jobs.optimize_catalog import nightly_optimize, optimize_catalog
 from s3pipelines.jobs.process_uploads import process_uploads
 from s3pipelines.jobs.refresh_index import (
     check_index,
@@ -61,8 +62,9 @@ def build_definitions(
             check_index,
             check_images,
             register_source,
+            optimize_catalog,
         ],
-        schedules=[nightly_reindex, nightly_check, nightly_image_check],
+        schedules=[nightly_reindex, nightly_optimize, nightly_check, nightly_image_check],
         sensors=[
             build_upload_events(settings),
             build_upload_listing(settings),

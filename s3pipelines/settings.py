@@ -57,6 +57,13 @@ class Settings(BaseSettings):
         description="Most requests of one full listing at a time; fewer where the server asks to "
         "slow down. More help where an answer takes longer than 30 ms.",
     )
+    keep_versions_days: float = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="How long files and log of old versions of the tables stay, in days. What "
+        "reads or writes for longer may fail.",
+    )
     listing_interval_s: int = Field(
         default=30, ge=1, description="Least time between two ticks of the sensor, in seconds."
     )

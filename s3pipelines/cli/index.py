@@ -20,6 +20,9 @@ from s3pipelines.core.preview.wording import human_bytes
 if TYPE_CHECKING:
     from s3pipelines.core.index.apply import Batch
     from s3pipelines.core.index.refresh import Refresh
+    from s3pipelines.core.upkeep.report import Kept
+
+SOME_FAILED = 1
 
 _MOST_KEYS = 50
 
@@ -32,19 +35,32 @@ def index() -> None:
 @index.command()
 @click.option("--source", "source_id", required=True, metavar="ID", help="The source.")
 @click.option("--full", is_flag=True, help="List the whole source, whatever the ledger has.")
+@click.option(
+    "--inventory",
+    metavar="URI",
+    help="Read a report of S3 Inventory in place of a listing: s3://BUCKET/.../manifest.json.",
+)
 @json_option
 @click.pass_obj
-def refresh(context: CliContext, source_id: str, full: bool, as_json: bool) -> None:
+def refresh(
+    context: CliContext, source_id: str, full: bool, inventory: str | None, as_json: bool
+) -> None:
     """Bring the rows of a source in the table `objects` up to date.
 
     Applies what the ledger has for the source, from events or the listing sensor, without listing.
     If it has nothing, or with --full, lists the source.
     """
+    if full and inventory:
+        raise click.UsageError("--full lists, --inventory reads a report: give one of them.")
     from s3pipelines.cli.reporting import report_index
     from s3pipelines.core.index.up_to_date import bring_up_to_date
 
     outcome = bring_up_to_date(
-        context.catalog, source_id, full=full, say=lambda line: click.echo(line, err=True)
+        context.catalog,
+        source_id,
+        full=full,
+        inventory=inventory,
+        say=lambda line: click.echo(line, err=True),
     )
     report_index(context, outcome)
     fields = _fields(outcome)
@@ -166,3 +182,57 @@ def diff(
             click.echo(f"{row['kind']:<12} {printable(row['key'])}")
         if found.changed > most:
             click.echo(f"{most:,} of {found.changed:,}; --limit shows more, --json all.")
+
+
+@index.command()
+@click.option(
+    "--source",
+    "source_id",
+    metavar="ID",
+    help="Only the files of this source; nothing is removed then. By default all, and all tables.",
+)
+@json_option
+@click.pass_obj
+def optimize(context: CliContext, source_id: str | None, as_json: bool) -> int:
+    """Put the files of the tables in order, and remove what only old versions need.
+
+    Files that overlap or are small are written anew, sorted by key; no row that a reader is shown
+    changes. Files and log of versions that were replaced more than S3PIPELINES_KEEP_VERSIONS_DAYS
+    ago are removed. The schedule 'nightly_optimize' does the same every night.
+    """
+    from dataclasses import asdict
+    from datetime import timedelta
+
+    from s3pipelines.core.upkeep.optimize import optimize as optimize_catalog
+
+    upkeep = optimize_catalog(
+        context.catalog,
+        timedelta(days=context.settings.keep_versions_days),
+        source_id=source_id,
+        say=lambda line: click.echo(line, err=True),
+    )
+    if as_json:
+        parts = [asdict(part) for part in upkeep.parts]
+        print_json({"parts": parts, "duration_s": round(upkeep.duration_s, 3)})
+    else:
+        print_table(_UPKEEP_COLUMNS, [_upkeep_row(part) for part in upkeep.parts])
+    return SOME_FAILED if upkeep.failures else 0
+
+
+_UPKEEP_COLUMNS = ("table", "source", "files", "size", "written anew", "removed", "seconds", "note")
+
+
+def _upkeep_row(part: "Kept") -> tuple[str, ...]:
+    files = f"{part.files_before} -> {part.files_after}"
+    size = f"{human_bytes(part.bytes_before)} -> {human_bytes(part.bytes_after)}"
+    removed = f"{part.removed_files} ({human_bytes(part.removed_bytes)})"
+    return (
+        part.table,
+        part.source or "(all)",
+        files if part.source else "",
+        size if part.source else "",
+        str(part.rewritten_files),
+        removed if not part.source else "",
+        f"{part.duration_s:.2f}",
+        part.error or part.note,
+    )

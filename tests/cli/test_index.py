@@ -7,7 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from dagster import AssetKey, DagsterInstance
 
+from s3pipelines.core.catalog.catalog import Catalog
 from tests.cli.conftest import Run
+from tests.core.index.reports import ReportOf, rows_of_bucket
 
 
 @pytest.fixture
@@ -145,3 +147,48 @@ def test_people_get_the_first_keys_that_differ_and_mistakes_exit_2(run: Run, two
         refused = run(*between, moment)
         assert (refused.status, refused.out) == (2, "")
         assert words in refused.err
+
+
+def test_a_refresh_reads_a_report_in_place_of_a_listing(run: Run, maps, bucket, s3):
+    uri = ReportOf(rows_of_bucket(s3, bucket)).put(s3, bucket, bucket)
+
+    done = run("index", "refresh", "--source", "maps", "--inventory", uri, "--json")
+
+    assert done.status == 0
+    assert json.loads(done.out)["created"] == 2
+    assert f"Reading {uri}" in done.err
+    both = run("index", "refresh", "--source", "maps", "--full", "--inventory", uri)
+    assert both.status == 2
+    assert "give one of them" in both.err
+
+
+def test_optimize_tells_what_it_did_table_by_table(run: Run, maps):
+    run("index", "refresh", "--source", "maps")
+
+    done = run("index", "optimize", "--json")
+
+    assert done.status == 0
+    parts = json.loads(done.out)["parts"]
+    (objects,) = (p for p in parts if (p["table"], p["source"]) == ("objects", "maps"))
+    assert (objects["files_before"], objects["files_after"], objects["error"]) == (1, 1, "")
+    assert "Putting the files of 'maps' in order" in done.err
+    table = run("index", "optimize", "--source", "maps").out
+    assert "1 -> 1" in table
+    assert "(all)" not in table
+
+
+def test_optimize_names_what_it_could_not_do_and_fails(run: Run, maps, local_catalog: Catalog):
+    local_catalog.documents.put("sources/torn.json", b"{")
+
+    done = run("index", "optimize")
+
+    assert done.status == 1
+    assert "The registration of 'torn' cannot be read" in done.out
+    assert "maps" in done.out
+
+
+def test_optimize_refuses_a_source_that_is_not_registered(run: Run):
+    done = run("index", "optimize", "--source", "nobody")
+
+    assert done.status == 2
+    assert "There is no source 'nobody'" in done.err

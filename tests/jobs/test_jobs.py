@@ -3,8 +3,11 @@
 from datetime import UTC, datetime
 
 import pytest
-from dagster import DagsterEventType
+from dagster import DagsterEventType, TableMetadataValue
 
+from s3pipelines.core.catalog.schemas import OBJECTS
+from s3pipelines.core.catalog.tables import open_table
+from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source, get_source
 from tests.dagster_world import DagsterWorld
 
@@ -76,5 +79,51 @@ def test_every_job_says_what_it_does_and_needs_no_more_than_it_asks_for(world: D
         "read_image_headers",
         "make_thumbnails",
         "check_images",
+        "optimize_catalog",
     }
     assert all(job.description for job in jobs)
+
+
+def test_optimize_catalog_needs_no_configuration_and_tells_what_it_did(
+    world: DagsterWorld, bucket, put_objects
+):
+    put_objects("m/a", "m/b")
+    create_source(world.catalog, "maps", f"s3://{bucket}/m")
+    refresh_index(world.catalog, "maps")
+
+    result = world.run("optimize_catalog")
+
+    assert result.success
+    (output,) = (e for e in result.all_events if e.event_type is DagsterEventType.STEP_OUTPUT)
+    metadata = output.step_output_data.metadata
+    assert metadata["failed"].value == 0
+    table = metadata["parts"]
+    assert isinstance(table, TableMetadataValue)
+    parts = [record.data for record in table.records]
+    assert ("objects", "maps") in [(part["table"], part["source"]) for part in parts]
+
+
+def test_optimize_catalog_fails_with_the_name_of_the_source_that_it_could_not_do(
+    world: DagsterWorld, bucket
+):
+    create_source(world.catalog, "maps", f"s3://{bucket}")
+    world.catalog.documents.put("sources/torn.json", b"{")
+
+    result = world.run("optimize_catalog")
+
+    assert not result.success
+    failures = [e for e in result.all_events if e.event_type is DagsterEventType.STEP_FAILURE]
+    error = failures[0].step_failure_data.error
+    assert error is not None
+    assert "'torn'" in error.message
+    assert open_table(world.catalog, OBJECTS).version() == 0, "the other source was done"
+
+
+def test_the_nightly_upkeep_is_one_run_a_night(world: DagsterWorld):
+    night = datetime(2026, 1, 2, 3, 30, tzinfo=UTC)
+
+    first = world.schedule("nightly_optimize", scheduled_execution_time=night)
+    again = world.schedule("nightly_optimize", scheduled_execution_time=night)
+
+    assert len(first.run_requests) == 1
+    assert [r.run_key for r in first.run_requests] == [r.run_key for r in again.run_requests]

@@ -17,6 +17,10 @@ from s3pipelines.core.errors import AccessDenied, Busy, InvalidInput, NotFound, 
 
 # Small, so that a merge rewrites little and a query by key reads little.
 TARGET_FILE_BYTES = 8 * 1024 * 1024
+# A lookup reads one group of rows: a quarter of the bytes of 128 k rows, in files 3 % larger;
+# scans take the same time.
+ROW_GROUP_ROWS = 32 * 1024
+ZSTD_LEVEL = 3
 _VERSION_PROPERTY = "s3pipelines.schemaVersion"
 _PROPERTIES = {
     "delta.targetFileSize": str(TARGET_FILE_BYTES),
@@ -25,8 +29,19 @@ _PROPERTIES = {
     # The ledger is read by its log, which Delta would remove after 30 days; a compaction does so
     # whatever it is told (deltalake 1.6.6).
     "delta.enableExpiredLogCleanup": "false",
+    # A checkpoint forgets after this time which files were removed, and a clean-up then takes them
+    # whatever it is to keep; upkeep sets both to what is configured (`core.upkeep.cleaning`).
+    "delta.deletedFileRetentionDuration": "interval 720 hours",
+    "delta.logRetentionDuration": "interval 720 hours",
 }
-WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=128 * 1024)
+WRITER = WriterProperties(
+    compression="ZSTD",
+    compression_level=ZSTD_LEVEL,
+    max_row_group_size=ROW_GROUP_ROWS,
+    # Whole keys, of at most 1,024 bytes. Ranges that are cut off, as by default after 64, are the
+    # same for all files of a deep folder, and let a reader skip none.
+    statistics_truncate_length=1024,
+)
 NO_CLEANUP = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
@@ -98,17 +113,25 @@ def forget_source(catalog: Catalog, schema: TableSchema, source_id: str) -> None
             ) from error
 
 
-def compact(table: DeltaTable, source_id: str) -> None:
+def compact(table: DeltaTable, source_id: str) -> int:
     """Put the small files of a source together; appends go on meanwhile.
+
+    Args:
+        table: A handle on the table.
+        source_id: The source; empty in a table without sources.
+
+    Returns:
+        How many files were written anew.
 
     Raises:
         CommitFailedError: Something else rewrote them.
     """
-    table.optimize.compact(
-        partition_filters=[("source", "=", source_id)],
+    done = table.optimize.compact(
+        partition_filters=[("source", "=", source_id)] if source_id else None,
         writer_properties=WRITER,
         post_commithook_properties=NO_CLEANUP,
     )
+    return int(done["numFilesRemoved"])
 
 
 def files_of_source(table: DeltaTable, source_id: str) -> list[str]:

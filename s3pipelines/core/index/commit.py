@@ -1,22 +1,29 @@
 """Writing the difference: into the tail, as a merge of the changed rows, or the partition anew."""
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
-from deltalake import CommitProperties, Transaction, write_deltalake
+import pyarrow as pa
+from deltalake import CommitProperties, Transaction
+from deltalake.exceptions import CommitFailedError
 
 from s3pipelines.core.catalog.appending import append_through
 from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL
+from s3pipelines.core.catalog.sorted_files import write_sorted_files
 from s3pipelines.core.catalog.tables import (
     NO_CLEANUP,
-    TARGET_FILE_BYTES,
     WRITER,
+    files_of_source,
+    open_table,
     source_predicate,
     table_errors,
 )
 from s3pipelines.core.index.comparison import Comparison
 from s3pipelines.core.index.snapshot import Snapshot
+from s3pipelines.core.storage.upload import place_file
 
 Written = Literal["nothing", "tail", "merge", "replacement"]
 
@@ -62,15 +69,67 @@ def commit(
         tail, rows = snapshot.tail_for_writing(), comparison.tail_rows(position)
         append_through(snapshot.catalog, OBJECTS_TAIL, tail, rows, transactions)
         return
-    properties = CommitProperties(
+    if way == "merge":
+        with table_errors(snapshot.catalog, OBJECTS.name):
+            _merge(snapshot, comparison, _properties(snapshot, transactions))
+    elif way == "replacement":
+        replace_rows(snapshot, comparison.all_rows(snapshot.merged_rows), transactions)
+
+
+def replace_rows(
+    snapshot: Snapshot, rows: pa.RecordBatchReader, transactions: Sequence[Transaction]
+) -> None:
+    """Write the rows of the source anew, whole, as files that are sorted by key.
+
+    Args:
+        snapshot: The index that they replace.
+        rows: All its rows, sorted by key, in batches of `ROW_GROUP_ROWS`.
+        transactions: What the commit says of itself.
+
+    Raises:
+        CommitFailedError: The source's rows were changed since; nothing was written.
+        StorageError: The catalog cannot be written.
+    """
+    catalog = snapshot.catalog
+    stored = pa.schema([field for field in OBJECTS.arrow if field.name != "source"])
+    with tempfile.TemporaryDirectory(prefix="s3pipelines-index-") as folder:
+        with table_errors(catalog, OBJECTS.name):
+            added = write_sorted_files(
+                rows, stored, snapshot.source_id, Path(folder), data_change=True
+            )
+        location = catalog.location.child("tables").child(OBJECTS.name)
+        for action in added:
+            place_file(catalog.access, Path(folder, action.path), location, action.path)
+    with table_errors(catalog, OBJECTS.name):
+        _refuse_if_overtaken(snapshot)
+        snapshot.merged.create_write_transaction(
+            list(added),
+            "overwrite",
+            snapshot.merged.schema(),
+            partition_by=["source"],
+            partition_filters=[("source", "=", snapshot.source_id)],
+            commit_properties=_properties(snapshot, transactions),
+            post_commithook_properties=NO_CLEANUP,
+        )
+        snapshot.merged.update_incremental()
+
+
+def _refuse_if_overtaken(snapshot: Snapshot) -> None:
+    """Such a commit does not look at what others have appended, as one of `write_deltalake` does.
+
+    Between this look and the commit, our own writers are told apart by the transaction that each
+    of their commits names, and whoever removes files by the files.
+    """
+    now = open_table(snapshot.catalog, OBJECTS)
+    if set(files_of_source(now, snapshot.source_id)) != set(snapshot.merged_files):
+        raise CommitFailedError(f"The rows of {snapshot.source_id!r} were changed meanwhile.")
+
+
+def _properties(snapshot: Snapshot, transactions: Sequence[Transaction]) -> CommitProperties:
+    return CommitProperties(
         custom_metadata={"s3pipelines.source": snapshot.source_id},
         app_transactions=list(transactions),
     )
-    with table_errors(snapshot.catalog, OBJECTS.name):
-        if way == "merge":
-            _merge(snapshot, comparison, properties)
-        elif way == "replacement":
-            _replace(snapshot, comparison, properties)
 
 
 def _merge(snapshot: Snapshot, comparison: Comparison, properties: CommitProperties) -> None:
@@ -94,17 +153,4 @@ def _merge(snapshot: Snapshot, comparison: Comparison, properties: CommitPropert
         .when_matched_update(values)
         .when_not_matched_insert(values, "s.kind <> 'deleted'")
         .execute()
-    )
-
-
-def _replace(snapshot: Snapshot, comparison: Comparison, properties: CommitProperties) -> None:
-    write_deltalake(
-        snapshot.merged,
-        comparison.all_rows(snapshot.merged_rows),
-        mode="overwrite",
-        predicate=source_predicate(snapshot.source_id),
-        target_file_size=TARGET_FILE_BYTES,
-        writer_properties=WRITER,
-        commit_properties=properties,
-        post_commithook_properties=NO_CLEANUP,
     )

@@ -1,5 +1,7 @@
 """Objects as S3 has them beside the index, in one DuckDB: what differs, as rows to write."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
@@ -7,6 +9,7 @@ import pyarrow as pa
 
 from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS, OBJECTS_TAIL
+from s3pipelines.core.catalog.tables import ROW_GROUP_ROWS
 from s3pipelines.core.detection.differences import DIFFERENCES, KINDS
 from s3pipelines.core.sources.source import Source
 
@@ -15,6 +18,27 @@ from s3pipelines.core.sources.source import Source
 _ROWS_PER_BATCH = 4096
 # The end of a name after its last dot, as in `scan.TIFF` but not in `.hidden` or `v1.2/readme`.
 _EXTENSION = r"lower(regexp_extract(key, '[^/]\.([^./\s]{1,16})$', 1))"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some of the listed objects, and the keys that they are all of.
+
+    Attributes:
+        listed: A query of schema `SCOPED`.
+        after: They come after this key.
+        end: They end with this key; None for no end.
+    """
+
+    listed: str
+    after: str
+    end: str | None
+
+    @property
+    def condition(self) -> str:
+        """Which keys of the index it is to be compared with."""
+        after = f"key > {sql_text(self.after)}" if self.after else "true"
+        return after if self.end is None else f"{after} AND key <= {sql_text(self.end)}"
 
 
 class Comparison:
@@ -26,6 +50,8 @@ class Comparison:
         now: When the index takes the changes in.
         listed: A query of schema `SCOPED`, what S3 has.
         indexed: A query of schema `OBJECTS`, what the index has of the same keys.
+        slices: What is listed, in parts that are compared one after the other, so that memory
+            holds one of them.
         taken_in: A query of `key` and `indexed_at`, where those are not taken in only now.
     """
 
@@ -37,18 +63,30 @@ class Comparison:
         *,
         listed: str,
         indexed: str,
+        slices: Sequence[Slice] = (),
         taken_in: str = "SELECT NULL::VARCHAR AS key, NULL::TIMESTAMPTZ AS indexed_at",
     ) -> None:
         self._connection = connection
         self._source = source
-        self._now = f"TIMESTAMPTZ {sql_text(now.isoformat())}"
+        self._now = _time(now)
         taken_at = f"coalesce(indexed_at, {self._now}) AS taken_at"
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW listed AS {listed}")
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW indexed AS {indexed}")
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE differences AS SELECT differing.*, {taken_at} "
+        differing = (
+            f"SELECT differing.*, {taken_at} "
             f"FROM ({DIFFERENCES}) AS differing LEFT JOIN ({taken_in}) USING (key)"
         )
+        self._relate(listed, indexed)
+        made = f"CREATE OR REPLACE TEMP TABLE differences AS {differing}"
+        if not slices:
+            connection.execute(made)
+            return
+        connection.execute(f"{made} LIMIT 0")
+        for one in slices:
+            self._relate(one.listed, f"FROM ({indexed}) WHERE {one.condition}")
+            connection.execute(f"INSERT INTO differences {differing}")
+
+    def _relate(self, listed: str, indexed: str) -> None:
+        self._connection.execute(f"CREATE OR REPLACE TEMP VIEW listed AS {listed}")
+        self._connection.execute(f"CREATE OR REPLACE TEMP VIEW indexed AS {indexed}")
 
     def counts(self) -> dict[str, int]:
         """How many objects differ, by kind; every kind is present."""
@@ -82,7 +120,7 @@ class Comparison:
         """
         # One join with the differences alone: joining the listing and the index as well ran out
         # of 512 MB at 10 million objects, where the sort spills and needs no more than that.
-        return self._read(f"""
+        return self._read_groups(f"""
             SELECT {self._columns()} FROM (
                 SELECT key, size_bytes, etag, last_modified, storage_class, indexed_at AS taken_at
                 FROM ({index}) ANTI JOIN differences USING (key)
@@ -126,14 +164,40 @@ class Comparison:
     def _read(self, query: str) -> pa.RecordBatchReader:
         return self._connection.execute(query).to_arrow_reader(_ROWS_PER_BATCH)
 
+    def _read_groups(self, query: str) -> pa.RecordBatchReader:
+        return self._connection.execute(query).to_arrow_reader(ROW_GROUP_ROWS)
+
     def _columns(self, names: list[str] = OBJECTS.column_names, **other: str) -> str:
-        source = self._source
-        values = {
-            "source": sql_text(source.id),
-            "bucket": sql_text(source.bucket),
-            "version_id": "NULL::VARCHAR",
-            "extension": _EXTENSION,
-            "indexed_at": "taken_at",
-            **other,
-        }
-        return ", ".join(f"{values.get(n, n)} AS {n}" for n in names)
+        return _columns(self._source, names, **other)
+
+
+def listed_rows(
+    connection: duckdb.DuckDBPyConnection, source: Source, now: datetime, listed: str
+) -> pa.RecordBatchReader:
+    """The settled objects of a listing as rows of `objects`, in its order.
+
+    Args:
+        connection: Made by `core.catalog.duck.connect`.
+        source: The source.
+        now: When the index takes them in.
+        listed: A query of schema `SCOPED`, sorted by key.
+    """
+    columns = _columns(source, taken_at=_time(now))
+    query = f"SELECT {columns} FROM ({listed}) WHERE settled"
+    return connection.execute(query).to_arrow_reader(ROW_GROUP_ROWS)
+
+
+def _columns(source: Source, names: list[str] = OBJECTS.column_names, **other: str) -> str:
+    values = {
+        "source": sql_text(source.id),
+        "bucket": sql_text(source.bucket),
+        "version_id": "NULL::VARCHAR",
+        "extension": _EXTENSION,
+        "indexed_at": other.pop("taken_at", "taken_at"),
+        **other,
+    }
+    return ", ".join(f"{values.get(n, n)} AS {n}" for n in names)
+
+
+def _time(moment: datetime) -> str:
+    return f"TIMESTAMPTZ {sql_text(moment.isoformat())}"

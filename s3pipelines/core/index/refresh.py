@@ -15,16 +15,16 @@ import pyarrow as pa
 
 from s3pipelines.core.catalog.appending import append_through
 from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS
-from s3pipelines.core.catalog.tables import ensure_table, open_table
+from s3pipelines.core.catalog.tables import ensure_table
+from s3pipelines.core.detection.differences import KINDS
 from s3pipelines.core.detection.ledger import load_observations
 from s3pipelines.core.errors import Busy
-from s3pipelines.core.index.commit import Written, commit
-from s3pipelines.core.index.comparison import Comparison
-from s3pipelines.core.index.journal import Begun, Journal, journal_of
-from s3pipelines.core.index.known_keys import known_keys
-from s3pipelines.core.index.snapshot import Snapshot
-from s3pipelines.core.index.spool import Spool, spool_listing
+from s3pipelines.core.index.commit import Written, replace_rows
+from s3pipelines.core.index.comparison import Comparison, listed_rows
+from s3pipelines.core.index.listings import Listing, listing_of
+from s3pipelines.core.index.reports import MARGIN
 from s3pipelines.core.index.summary import Group, summarize
 from s3pipelines.core.index.turns import Applied, Turn, take_turn
 from s3pipelines.core.index.upkeep import clear_if_folded, compact_ledger, fold
@@ -97,6 +97,7 @@ def refresh_index(
     source_id: str,
     *,
     batch_id: str | None = None,
+    inventory: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Refresh:
     """List a source and make its index agree with it.
@@ -108,11 +109,13 @@ def refresh_index(
         catalog: Where the registry and the tables are.
         source_id: A registered source.
         batch_id: Names the refresh in the ledger; made up by default.
+        inventory: The manifest of a report of S3 Inventory, which is read in place of a listing.
         say: Is told of the steps, a line each.
 
     Raises:
         NotFound: There is no such source (any more).
-        InvalidInput: The source overlaps with what the project writes.
+        InvalidInput: The source overlaps with what the project writes, or the report is none of
+            this source or older than what the index has.
         Busy: Another process is listing it, or writing its index, and went on for ten minutes.
         StorageError: The source cannot be listed, or the catalog cannot be written.
     """
@@ -124,60 +127,16 @@ def refresh_index(
     purpose = f"A refresh of the index of {source_id!r}"
     with (
         hold(catalog.documents, listing_lease(source_id), purpose),
-        journal_of(catalog, source, _begin(catalog, source)) as journal,
+        listing_of(catalog, source, inventory, say) as listing,
     ):
-        listing = _list(catalog, source, journal, say)
 
         def work(turn: Turn, connection: duckdb.DuckDBPyConnection) -> Refresh:
             return _Refreshing(catalog, source, turn, listing, connection).run(say)
 
-        try:
-            refresh = take_turn(catalog, source, batch_id, say, work)
-        except BaseException:
-            journal.forget()  # The next one had better list again.
-            raise
+        refresh = take_turn(catalog, source, batch_id, say, work)
         refresh = replace(refresh, duration_s=time.monotonic() - started)
         write_record(catalog, source_id, refresh.record)
         return refresh
-
-
-@dataclass(frozen=True)
-class _Listing:
-    """A complete listing, and what was known before it began."""
-
-    spool: Spool
-    begun: Begun
-
-    @property
-    def answers_up_to(self) -> int:
-        """The version of the ledger up to which it answers every hint; -1 for none.
-
-        It leaves alone what has not settled: a hint about that is still to be asked about.
-        """
-        return -1 if self.spool.waiting else self.begun.ledger_version
-
-
-def _begin(catalog: Catalog, source: Source) -> Begun:
-    return Begun(
-        ledger_version=open_table(catalog, CHANGES).version(),
-        listings=Snapshot.open(catalog, source.id).listings,
-        listed_at=datetime.now(UTC),
-    )
-
-
-def _list(
-    catalog: Catalog, source: Source, journal: Journal, say: Callable[[str], None]
-) -> _Listing:
-    done = sum(one.rows for one in journal.finished)
-    say(
-        f"Going on with the listing of {source.location.uri} after {done:,} objects"
-        if journal.resumed
-        else f"Listing {source.location.uri}"
-    )
-    known = known_keys(Snapshot.open(catalog, source.id))
-    access = source.access(catalog.access)
-    spool = spool_listing(source, access, journal, known, catalog.listing_requests)
-    return _Listing(spool, journal.begun)
 
 
 class _Refreshing:
@@ -188,7 +147,7 @@ class _Refreshing:
         catalog: Catalog,
         source: Source,
         turn: Turn,
-        listing: _Listing,
+        listing: Listing,
         connection: duckdb.DuckDBPyConnection,
     ) -> None:
         self._catalog = catalog
@@ -242,41 +201,42 @@ class _Refreshing:
         return self._connection.execute(query).fetchall()[0][0] == 0
 
     def _compared(self) -> Comparison:
+        spool = self._listing.spool
         return Comparison(
             self._connection,
             self._source,
             datetime.now(UTC),
-            listed=self._listing.spool.query,
+            listed=spool.query,
             indexed=self._turn.snapshot.rows,
+            slices=spool.slices(),
         )
 
     def _take_in_whole(self) -> Applied:
         """The first listing: what it found is in the index itself, not also in the ledger."""
-        comparison = self._compared()
-        counts = comparison.counts()
-        if not any(counts.values()):
+        spool = self._listing.spool
+        found = spool.rows - spool.waiting
+        if not found:
             return Applied()
         self._turn.confirm()
-        snapshot = self._turn.snapshot
+        snapshot, begun = self._turn.snapshot, self._listing.begun
         marks = [
-            snapshot.transaction(
-                "ledger", max(snapshot.applied, self._listing.begun.ledger_version)
-            ),
-            snapshot.transaction("listings", self._listing.begun.listings + 1),
+            snapshot.transaction("ledger", max(snapshot.applied, begun.ledger_version)),
+            snapshot.transaction("listings", begun.listings + 1),
         ]
-        commit("replacement", snapshot, comparison, marks)
-        return Applied(changes=counts, wrote="replacement")
+        rows = listed_rows(self._connection, self._source, datetime.now(UTC), spool.query)
+        replace_rows(snapshot, rows, marks)
+        return Applied(changes=dict.fromkeys(KINDS, 0) | {"created": found}, wrote="replacement")
 
     def _repair(self) -> Applied:
         """Record what the listing shows otherwise than the index, and apply it like any change."""
         turn, connection, repaired = self._turn, self._connection, Applied()
         self._load_observations()
         comparison = self._compared()
-        doubtful = comparison.leave_out(self._answered())
+        doubtful = comparison.leave_out(self._may_be_newer())
         if any(comparison.counts().values()):
             turn.confirm()
             turn.note_changes()
-            rows = comparison.ledger_rows(turn.batch_id, self._listing.begun.ledger_version)
+            rows = comparison.ledger_rows(turn.batch_id, self._listing.asked_at)
             mine = turn.snapshot.transaction("answers", turn.ledger.version() + 1)
             append_through(self._catalog, CHANGES, turn.ledger, rows, [mine])
         if doubtful:
@@ -295,6 +255,15 @@ class _Refreshing:
         folded = fold(connection, turn.snapshot, self._source)
         repaired.wrote = folded if folded != "nothing" else repaired.wrote
         return repaired
+
+    def _may_be_newer(self) -> str:
+        """A query for the keys of which the index may know more than the listing."""
+        if not self._listing.is_past:
+            return self._answered()
+        # A report may lack what was written shortly before it. Both times are S3's.
+        since = sql_text((self._listing.begun.listed_at - MARGIN).isoformat())
+        recent = f"FROM ({self._turn.snapshot.rows}) WHERE last_modified > TIMESTAMPTZ {since}"
+        return f"{self._answered()} UNION SELECT key {recent}"
 
     def _answered(self) -> str:
         """A query for the keys that S3 was asked about since the listing began."""

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from s3pipelines.core.catalog.duck import sql_text
+from s3pipelines.core.index.comparison import Slice
 from s3pipelines.core.index.journal import Finished, Journal, gaps
 from s3pipelines.core.sources.scope import SCOPED, Scope
 from s3pipelines.core.sources.source import Source
@@ -22,6 +23,8 @@ from s3pipelines.core.storage.listing.serial import list_pages
 _PAGES_PER_ROW_GROUP = 16
 # A serial listing is kept in files of so many pages.
 _PAGES_PER_FILE = 256
+# Comparing so many objects with the index takes some 100 MB.
+_ROWS_PER_SLICE = 250_000
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,33 @@ class Spool:
     @property
     def query(self) -> str:
         """A query for its rows, in the order of their keys."""
-        listed = ", ".join(sql_text(str(path)) for path in self.paths)
-        return f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
+        return _query(self.paths)
+
+    def slices(self) -> list[Slice]:
+        """Its rows in parts of about `_ROWS_PER_SLICE`, which together cover every key."""
+        found: list[Slice] = []
+        paths: list[Path] = []
+        after, rows = "", 0
+        for number, path in enumerate(self.paths):
+            paths.append(path)
+            metadata = pq.read_metadata(path)
+            rows += metadata.num_rows
+            is_last = number == len(self.paths) - 1
+            if is_last or rows >= _ROWS_PER_SLICE:
+                end = None if is_last else _last_key(path, metadata.num_row_groups)
+                found.append(Slice(_query(paths), after, end))
+                paths, after, rows = [], end or "", 0
+        return found
+
+
+def _query(paths: Sequence[Path]) -> str:
+    listed = ", ".join(sql_text(str(path)) for path in paths)
+    return f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
+
+
+def _last_key(path: Path, row_groups: int) -> str:
+    with pq.ParquetFile(path) as file:
+        return file.read_row_group(row_groups - 1, columns=["key"]).column(0)[-1].as_py()
 
 
 def spool_listing(

@@ -64,6 +64,8 @@ def take_turn(
     batch_id: str | None,
     say: Callable[[str], None],
     work: Callable[["Turn", duckdb.DuckDBPyConnection], T],
+    *,
+    wait_s: float = 600.0,
 ) -> T:
     """Wait for the turn at the index of a source, and work in it; anew if somebody interferes.
 
@@ -73,13 +75,14 @@ def take_turn(
         batch_id: Names the batch in the ledger; made up by default.
         say: Is told of the steps, a line each.
         work: Is given the turn, and a connection for its temporary tables.
+        wait_s: How long to wait for another process that has its turn, in seconds.
 
     Raises:
-        Busy: Another process has its turn and went on for ten minutes, or somebody interfered
+        Busy: Another process has its turn and went on for all that time, or somebody interfered
             again and again.
     """
     purpose = f"An update of the index of {source.id!r}"
-    with hold(catalog.documents, index_lease(source.id), purpose) as lease:
+    with hold(catalog.documents, index_lease(source.id), purpose, wait_s=wait_s) as lease:
         for _ in range(_ATTEMPTS):
             turn = Turn(catalog, source, lease, batch_id or new_batch_id(source), say)
             try:

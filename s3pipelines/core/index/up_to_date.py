@@ -16,6 +16,7 @@ def bring_up_to_date(
     *,
     full: bool = False,
     batch_id: str | None = None,
+    inventory: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Refresh | Batch:
     """Apply what the ledger has, without listing; or list, if it has nothing or that is asked for.
@@ -25,11 +26,12 @@ def bring_up_to_date(
         source_id: A registered source.
         full: List the source, whatever the ledger has.
         batch_id: Names the batch in the ledger.
+        inventory: The manifest of a report of S3 Inventory, to read in place of a listing.
         say: Is told of the steps, a line each.
 
     Raises:
         NotFound: There is no such source (any more).
-        InvalidInput: The source overlaps with what the project writes.
+        InvalidInput: The source overlaps with what the project writes, or the report does not fit.
         Busy: Another process is at it, and went on for ten minutes.
         StorageError: The source gives no answers, or the catalog cannot be written.
     """
@@ -38,6 +40,6 @@ def bring_up_to_date(
     pending = read_pending(catalog, source)
     # Who names a batch has seen it; that somebody else was faster is no reason to list.
     nothing = batch_id is None and (pending is None or pending.is_idle)
-    if full or not listed or nothing:
-        return refresh_index(catalog, source_id, batch_id=batch_id, say=say)
+    if full or inventory or not listed or nothing:
+        return refresh_index(catalog, source_id, batch_id=batch_id, inventory=inventory, say=say)
     return apply_changes(catalog, source_id, batch_id=batch_id, say=say)

@@ -10,7 +10,7 @@ from s3pipelines.core.catalog.schemas import CHANGES
 from s3pipelines.core.catalog.tables import open_table
 from s3pipelines.core.detection.pending import read_pending
 from s3pipelines.core.errors import AccessDenied
-from s3pipelines.core.index import refresh, turns
+from s3pipelines.core.index import listings, turns
 from s3pipelines.core.index.apply import apply_changes
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.index.turns import Turn
@@ -34,7 +34,7 @@ def test_an_event_that_is_applied_while_a_listing_goes_on_is_not_undone_by_it(
 
 def apply_during_listing(catalog: Catalog, put_objects, monkeypatch) -> list[str]:
     done: list[str] = []
-    original = refresh.spool_listing
+    original = listings.spool_listing
 
     def listed(*arguments):
         spool = original(*arguments)
@@ -44,7 +44,7 @@ def apply_during_listing(catalog: Catalog, put_objects, monkeypatch) -> list[str
         done.append("listed")
         return spool
 
-    monkeypatch.setattr(refresh, "spool_listing", listed)
+    monkeypatch.setattr(listings, "spool_listing", listed)
     return done
 
 
@@ -90,7 +90,7 @@ def test_a_source_that_became_empty_is_listed_with_the_same_care_as_any_other(
         s3.delete_object(Bucket=bucket, Key=f"m/{key}")
     refresh_index(local, "maps")
     put_objects("m/k")
-    spool = refresh.spool_listing
+    spool = listings.spool_listing
 
     def listed(*arguments):
         found = spool(*arguments)
@@ -101,7 +101,7 @@ def test_a_source_that_became_empty_is_listed_with_the_same_care_as_any_other(
         apply_changes(local, "maps")
         return found
 
-    monkeypatch.setattr(refresh, "spool_listing", listed)
+    monkeypatch.setattr(listings, "spool_listing", listed)
 
     refresh_index(local, "maps")
 
@@ -111,7 +111,7 @@ def test_a_source_that_became_empty_is_listed_with_the_same_care_as_any_other(
 def test_what_a_listing_has_to_ask_about_and_gets_no_answer_is_asked_about_again(
     local: Catalog, put_objects, monkeypatch
 ):
-    spool = refresh.spool_listing
+    spool = listings.spool_listing
     denied = AccessDenied("Access is denied.", hint="Grant it.")
 
     def listed(*arguments):
@@ -123,7 +123,7 @@ def test_what_a_listing_has_to_ask_about_and_gets_no_answer_is_asked_about_again
         answer_with(monkeypatch, lambda asked: Asked(asked.key, None, denied))
         return found
 
-    monkeypatch.setattr(refresh, "spool_listing", listed)
+    monkeypatch.setattr(listings, "spool_listing", listed)
 
     refresh_index(local, "maps")
 

@@ -10,7 +10,7 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.tables import open_table
 from s3pipelines.core.errors import Busy, InvalidInput, NoSuchBucket, NotFound
-from s3pipelines.core.index import commit, refresh, upkeep
+from s3pipelines.core.index import commit, listings, upkeep
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.index.turns import Turn
 from s3pipelines.core.sources.refreshes import last_refresh
@@ -259,14 +259,14 @@ def test_a_source_that_is_deleted_during_its_refresh_leaves_no_row(
     put_objects("a")
     create_source(local_catalog, "all", f"s3://{bucket}")
     source = get_source(local_catalog, "all")
-    spool = refresh.spool_listing
+    spool = listings.spool_listing
 
     def deleted_meanwhile(*arguments):
         spooled = spool(*arguments)
         local_catalog.documents.remove("sources/all.json")
         return spooled
 
-    monkeypatch.setattr(refresh, "spool_listing", deleted_meanwhile)
+    monkeypatch.setattr(listings, "spool_listing", deleted_meanwhile)
 
     with pytest.raises(NotFound, match="no source 'all'"):
         refresh_index(local_catalog, source.id)
