@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from s3pipelines.core.storage.http.client import BucketClient
-from s3pipelines.core.storage.listing.pages import ListingPage, check_keys, server_time_of
-from s3pipelines.core.storage.listing.parsing import parse
+from s3pipelines.core.storage.listing.pages import LISTED, ListingPage, check_keys, server_time_of
+from s3pipelines.core.storage.listing.parsing import first_key, parse
 from s3pipelines.core.storage.locations import S3Location
 
 _OPERATION = "ListObjectsV2"
+_NOTHING = pa.RecordBatch.from_pylist([], schema=LISTED)
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,8 @@ class Asked:
 
     Attributes:
         page: What it holds, in order.
-        last_key: The last key of it, or what it came after.
+        last_key: The last key of it, or what it came after; where nothing of it was read, a key
+            beyond the end.
         token: What the next request may name; empty at the end.
     """
 
@@ -31,6 +35,7 @@ async def ask_page(
     *,
     after: str = "",
     token: str = "",
+    end: str | None = None,
     page_size: int = 1000,
 ) -> Asked:
     """Ask for the objects of `location` behind a key.
@@ -40,6 +45,7 @@ async def ask_page(
         location: Bucket and prefix.
         after: A full key; empty for all.
         token: What the answer before gave; `after` is then the last key of that one.
+        end: What comes after this key does not matter: an answer that begins there is not read.
         page_size: Most keys.
 
     Raises:
@@ -56,9 +62,10 @@ async def ask_page(
     elif after:
         query["start-after"] = after
     reply = await client.ask(_OPERATION, "GET", query=query)
+    server_time = server_time_of(reply.headers.get("date", ""))
+    if end is not None and (first := first_key(reply.body)) is not None and first > end:
+        return Asked(ListingPage(_NOTHING, server_time, False), first, "")
     answer = parse(reply.body, location)
     last_key = check_keys(answer.objects, after, location)
-    page = ListingPage(
-        answer.objects, server_time_of(reply.headers.get("date", "")), answer.is_last
-    )
+    page = ListingPage(answer.objects, server_time, answer.is_last)
     return Asked(page, last_key, answer.token)

@@ -21,7 +21,6 @@ _ANYWHERE = "-./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 # Less is left for the unseen after so many pages, down to a fifth.
 _EARLY_PAGES = 4
 _UNSEEN = 0.2
-_AS_GOOD_AS_NEW = 16
 # What a part that was seen so often says counts as much as what its place says.
 _TRUSTED = 2
 _MOST_LETTERS = 200
@@ -65,7 +64,7 @@ class KeyModel:
         self._after_stem: dict[Stem, Counter[str]] = {}
         self._at_place: dict[tuple[int, int, str], Counter[str]] = {}
         self._spreads: dict[Stem, _Spread] = {}
-        self._pages = 0
+        self._pages = self._pages_known = 0
         # What may stand where nothing is known yet.
         self._letters = set(_ANYWHERE)
 
@@ -83,7 +82,8 @@ class KeyModel:
                     before = character
         self._pages += 1
         # What a page more says matters less and less, and the spreads take long to make.
-        if self._pages <= _EARLY_PAGES or self._pages % _AS_GOOD_AS_NEW == 0:
+        if self._pages >= 1.5 * self._pages_known:
+            self._pages_known = self._pages
             self._spreads.clear()
 
     def between(self, after: str, end: str | None, parts: int, root: str) -> list[str]:
@@ -144,11 +144,7 @@ class KeyModel:
         same = self._after_stem.get(stem, _NOTHING)
         alike = self._at_place.get((number, len(text), text[-1:]), _NOTHING)
         trust = same.total() / (same.total() + _TRUSTED) if same else 0.0
-        unseen = (
-            1.0
-            if not (same or alike)
-            else max(_UNSEEN, 1 / (1 + self._pages / _EARLY_PAGES)) / self._run(stem, same)
-        )
+        unseen = self._unseen() / self._run(stem, same) if same or alike else 1.0
         characters = sorted({*self._letters, *same, *alike})
         of_same = trust * (1 - unseen) / (same.total() or 1)
         of_alike = (1 - trust) * (1 - unseen) / (alike.total() or 1)

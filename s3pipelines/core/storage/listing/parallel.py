@@ -143,9 +143,10 @@ class _Listing:
             self._client,
             self._location,
             after=range_.after,
+            end=range_.end,
             page_size=self._frontier.page_rows,
         )
-        if not (asked.page.objects.num_rows or asked.page.is_last):
+        if not asked.page.is_last and asked.last_key == range_.after:
             # A token would lead on; a key does not.
             raise NotInOrder.of(self._location, "has pages without a key")
         return _Answer(range_, asked.page, asked.last_key)

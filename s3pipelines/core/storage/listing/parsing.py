@@ -1,5 +1,6 @@
 """What an answer to ListObjectsV2 says: by NumPy where it is regular, by an XML parser else."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
@@ -14,6 +15,9 @@ from s3pipelines.core.storage.locations import S3Location
 
 _ENTRY = "Contents"
 _REQUIRED = ("Key", "LastModified", "ETag", "Size")
+_HEAD_BYTES = 8192
+_FIRST_KEY = re.compile(rb"<Contents><Key>([^<&]*)</Key>")
+_URL_ENCODED = b"<EncodingType>url</EncodingType>"
 _TIME = LISTED.field("last_modified").type
 
 
@@ -54,6 +58,15 @@ def parse(body: bytes, location: S3Location) -> Answer:
     if columns is None:
         columns = _columns(root, location)
     return Answer(_objects(columns, decode), is_last, token)
+
+
+def first_key(body: bytes) -> str | None:
+    """The first key of an answer, without reading the rest; None if that is not plain to see."""
+    head = body[:_HEAD_BYTES]
+    found = _FIRST_KEY.search(head)
+    if found is None or _URL_ENCODED not in head[: found.start()]:
+        return None
+    return unquote_plus(found[1].decode())
 
 
 def _objects(columns: dict[str, pa.Array], decode: Callable[[str], str]) -> pa.RecordBatch:

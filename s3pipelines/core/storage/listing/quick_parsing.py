@@ -5,6 +5,8 @@ them. Anything else gives None, and the XML parser of `parsing` reads the page i
 """
 
 import re
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +14,7 @@ import pyarrow.compute as pc
 
 _TEXT = pa.string()
 _HEAD_BYTES = 4096
-_LT, _GT = ord("<"), ord(">")
+_LT = ord("<")
 # `<` and up to eight bytes of a tag's name, as one number.
 _WORD = 8
 _IRREGULAR = re.compile(rb"<!|<\?(?!xml )|CDATA")
@@ -45,29 +47,55 @@ def columns_of(body: bytes, entry: str = "Contents") -> dict[str, pa.Array] | No
         return None
 
 
+@dataclass(frozen=True)
+class _Alike:
+    """Entries that have the same tags.
+
+    Attributes:
+        names: The tags of each, with what ends them.
+        first: Position of the first one, among the tags of the page.
+        entries: How many entries there are.
+    """
+
+    names: list[bytes]
+    first: int
+    entries: int
+
+    def tags_called(self, name: bytes) -> Places:
+        """Their positions, among the tags of the page."""
+        if name not in self.names:
+            return np.empty(0, dtype=np.int64)
+        start, width = self.first + self.names.index(name), len(self.names)
+        return np.arange(start, start + self.entries * width, width)
+
+
 class _Page:
     def __init__(self, body: bytes, entry: str) -> None:
         if _IRREGULAR.search(body, 0, _HEAD_BYTES):
             raise _NotRegularError
         self._body = body
         # Room behind the end, so that eight bytes can be read from everywhere.
-        self._bytes: Bytes = np.frombuffer(body + b"\0" * (_WORD + 1), dtype=np.uint8)
+        self._bytes: Bytes = np.frombuffer(body + b"\0" * 2 * (_WORD + 1), dtype=np.uint8)
         self._words = np.ndarray(
-            shape=(len(body) + 1,), dtype="<u8", buffer=self._bytes.data, strides=(1,)
+            shape=(len(body) + _WORD + 1,), dtype="<u8", buffer=self._bytes.data, strides=(1,)
         )
         self._tags: Places = np.flatnonzero(self._bytes == _LT)
         self._names = self._words[self._tags + 1]
-        self._opens = self._tags_called(f"{entry}>")
-        self._closes = self._tags_called(f"/{entry}>")
-        if len(self._opens) != len(self._closes):
-            raise _NotRegularError
+        self._alike = self._entries_alike(f"<{entry}>".encode())
+        if self._alike is not None:
+            self._entries = self._alike.entries
+            return
+        opens, closes = self._tags_called(f"{entry}>"), self._tags_called(f"/{entry}>")
+        if len(opens) != len(closes) or np.any(opens[1:] < closes[:-1]):
+            raise _NotRegularError  # No object may lie in another one.
+        self._entries, self._opens, self._closes = len(opens), opens, closes
 
     def columns(self) -> dict[str, pa.Array]:
         key_starts, key_ends = self._texts("Key")
         time_starts, time_ends = self._texts("LastModified")
         size_starts, size_ends = self._texts("Size")
         keys = self._strings(key_starts, key_ends)
-        if _has(keys, b"&") or self._repeated():
+        if _has(keys, b"&"):
             raise _NotRegularError
         return {
             "Key": keys,
@@ -77,39 +105,76 @@ class _Page:
             "StorageClass": self._classes(),
         }
 
-    def _repeated(self) -> bool:
-        """No object may lie in another one."""
-        return bool(np.any(self._opens[1:] < self._closes[:-1]))
+    def _entries_alike(self, opening: bytes) -> "_Alike | None":
+        """The tags of an entry, if all entries have the same ones: one comparison for the page."""
+        closing = opening.replace(b"<", b"</")
+        start, end = self._body.find(opening), self._body.rfind(closing)
+        if start < 0 or end < start:
+            return None
+        first, last = np.searchsorted(self._tags, (start, end))
+        next_entry = self._body.find(opening, start + 1)
+        width = int(np.searchsorted(self._tags, next_entry) if next_entry >= 0 else last + 1)
+        width -= int(first)
+        rows, odd = divmod(int(last - first) + 1, width)
+        if odd:
+            return None
+        names = [self._name_at(int(tag)) for tag in self._tags[first : first + width]]
+        masks = np.array([_mask(name) for name in names])
+        block = self._names[first : first + rows * width].reshape(rows, width) & masks
+        if len(set(names)) < width or (block != block[0]).any():
+            return None
+        return _Alike(names, int(first), rows)
+
+    def _name_at(self, tag: int) -> bytes:
+        end = self._body.find(b">", tag)
+        if end < 0:
+            raise _NotRegularError
+        return self._body[tag + 1 : end + 1]
 
     def _tags_called(self, name: str) -> Places:
-        """Positions, among the tags, of those that begin with the first eight bytes of `name`."""
+        """Positions, among the tags, of those that are called `name`."""
         text = name.encode()
         found = np.flatnonzero(self._names & _mask(text) == _number(text))
-        if len(text) > _WORD and len(found):
-            # The rest of a longer name.
-            starts = self._tags[found] + 1 + _WORD
-            rest = np.frombuffer(text[_WORD:], dtype=np.uint8)
-            inside = starts[:, None] + np.arange(len(rest))
-            if inside[-1, -1] >= len(self._bytes):
-                raise _NotRegularError
-            found = found[(self._bytes[inside] == rest).all(axis=1)]
-        return found
+        return found if self._rest_is(text, found) else found[:0]
+
+    def _rest_is(self, name: bytes, tags: Places) -> bool:
+        """Whether tags that begin like a name go on like it."""
+        rest = name[_WORD:]
+        if not rest:
+            return True
+        found = self._words[self._tags[tags] + 1 + _WORD]
+        return bool((found & _mask(rest) == _number(rest)).all())
 
     def _texts(self, name: str, *, optional: bool = False) -> tuple[Places, Places]:
         """Where the texts of a tag begin and end, one for each object."""
-        found = self._tags_called(f"{name}>")
+        opening, closing = f"{name}>".encode(), f"/{name}>".encode()
+        if self._alike is not None:
+            found = self._alike.tags_called(opening)
+        else:
+            found = self._tags_called(f"{name}>")
         if optional and not len(found):
             return found, found
-        one_each = len(found) == len(self._opens)
-        if not one_each or np.any(found < self._opens) or np.any(found > self._closes):
+        if len(found) != self._entries or found[-1:].sum() + 1 >= len(self._tags):
             raise _NotRegularError
-        if len(found) and found[-1] + 1 >= len(self._tags):
+        if self._alike is None and (np.any(found < self._opens) or np.any(found > self._closes)):
             raise _NotRegularError
         following = found + 1
-        closing = f"/{name}>".encode()
-        if np.any(self._names[following] & _mask(closing) != _number(closing)):
+        if (
+            np.any(self._names[following] & _mask(closing) != _number(closing))
+            or not self._rest_is(opening, found)
+            or not self._rest_is(closing, following)
+        ):
             raise _NotRegularError
-        return self._tags[found] + len(name) + 2, self._tags[following]
+        return self._tags[found] + len(opening) + 1, self._tags[following]
+
+    def _windows(self, length: int) -> Any:
+        """The bytes from each place on, so many of them."""
+        return np.ndarray(
+            shape=(len(self._bytes) - length + 1, length),
+            dtype=np.uint8,
+            buffer=self._bytes.data,
+            strides=(1, 1),
+        )
 
     def _etags(self) -> tuple[Places, Places]:
         """The ETags within their quotes, which servers write in one of two ways, or leave out."""
@@ -133,7 +198,7 @@ class _Page:
     def _classes(self) -> pa.Array:
         starts, ends = self._texts("StorageClass", optional=True)
         if not len(starts):
-            return pa.array(["STANDARD"] * len(self._opens), type=_TEXT)
+            return pa.array(["STANDARD"] * self._entries, type=_TEXT)
         # There are a handful of classes: tell them apart by their beginnings and lengths, and see
         # that those alike are the same.
         alike = self._words[starts] * np.uint64(31) + (ends - starts).astype(np.uint64)
@@ -146,7 +211,7 @@ class _Page:
         return names.take(pa.array(places))
 
     def _all_are(self, text: bytes, starts: Places) -> bool:
-        found = np.lib.stride_tricks.sliding_window_view(self._bytes, len(text) + 1)[starts]
+        found = self._windows(len(text) + 1)[starts]
         return bool((found == np.frombuffer(text + b"<", dtype=np.uint8)).all())
 
     def _numbers(self, starts: Places, ends: Places) -> pa.Array:
@@ -158,7 +223,7 @@ class _Page:
         if longest > _MOST_DIGITS or not lengths.all():
             raise _NotRegularError
         # The last so many bytes of each; what comes before it counts nothing.
-        digits = np.lib.stride_tricks.sliding_window_view(self._bytes, longest)[ends - longest]
+        digits = self._windows(longest)[ends - longest]
         digits = digits - np.uint8(ord("0"))
         own = np.arange(longest, 0, -1) <= lengths[:, None]
         if (digits[own] > 9).any():
@@ -177,8 +242,7 @@ class _Page:
     def _joined(self, starts: Places, ends: Places, lengths: Places) -> Bytes | bytes:
         """The bytes of the texts, one after the other."""
         if len(lengths) and lengths[0] and (lengths == lengths[0]).all():
-            windows = np.lib.stride_tricks.sliding_window_view(self._bytes, int(lengths[0]))
-            return windows[starts].ravel()
+            return self._windows(int(lengths[0]))[starts].ravel()
         pairs = zip(starts.tolist(), ends.tolist(), strict=True)
         return b"".join([self._body[start:end] for start, end in pairs])
 
