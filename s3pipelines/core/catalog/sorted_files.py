@@ -23,6 +23,8 @@ from s3pipelines.core.catalog.tables import ROW_GROUP_ROWS, TARGET_FILE_BYTES, Z
 
 # A column of longer texts gets no range in the log.
 _LONGEST_TEXT = 1024
+# A dictionary of what hardly repeats costs a third of the time, and a tenth of the room.
+_UNIQUE = frozenset({"key", "etag", "size_bytes", "last_modified", "sha256", "uri"})
 
 
 def write_sorted_files(
@@ -76,7 +78,13 @@ def _write(path: Path, group: pa.Table, groups: Iterator[pa.Table]) -> pa.Table 
     with ExitStack() as stack:
         file = stack.enter_context(path.open("xb"))
         writer = stack.enter_context(
-            pq.ParquetWriter(file, group.schema, compression="zstd", compression_level=ZSTD_LEVEL)
+            pq.ParquetWriter(
+                file,
+                group.schema,
+                compression="zstd",
+                compression_level=ZSTD_LEVEL,
+                use_dictionary=[name for name in group.schema.names if name not in _UNIQUE],
+            )
         )
         following: pa.Table | None = group
         while following is not None:

@@ -210,8 +210,9 @@ class _RangeFile:
         if not self._held:
             return
         if self._writer is None:
+            # Read once and thrown away: what is quick to write, 71 bytes an object.
             self._writer = pq.ParquetWriter(
-                self._path, SCOPED, compression="zstd", compression_level=1
+                self._path, SCOPED, compression="lz4", use_dictionary=["storage_class"]
             )
         self._writer.write_table(pa.Table.from_batches(self._held))
         self._held.clear()

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.views import index_now
 from s3pipelines.core.storage.listing.pages import LISTED, ListingPage
 from s3pipelines.core.storage.listing.parallel import Part
 from s3pipelines.core.storage.listing.ranges import Span
@@ -64,3 +65,10 @@ def index_rows(catalog: Catalog, source_id: str) -> list[dict[str, Any]]:
 def index_keys(catalog: Catalog, source_id: str) -> list[str]:
     """The keys of a source in the table `objects`."""
     return [row["key"] for row in index_rows(catalog, source_id)]
+
+
+def index_now_keys(catalog: Catalog, source_id: str) -> list[str]:
+    """The keys of the index of a source, its tail included, sorted."""
+    with connect(catalog, delta=True) as connection:
+        query = f"SELECT key FROM ({index_now(catalog)}) WHERE source = ? ORDER BY key"
+        return [key for (key,) in connection.execute(query, [source_id]).fetchall()]
