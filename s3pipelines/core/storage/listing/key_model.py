@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 _ANYWHERE = "-./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
-# Less is left for the unseen after so many pages, down to a fifth.
-_EARLY_PAGES = 4
-_UNSEEN = 0.2
+# Less is left for the unseen after so many pages, down to a tenth.
+_EARLY_PAGES = 10
+_UNSEEN = 0.1
 # What a part that was seen so often says counts as much as what its place says.
 _TRUSTED = 2
 _MOST_LETTERS = 200
