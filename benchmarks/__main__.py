@@ -17,6 +17,7 @@ NAMES = (
     "thumbnails",
     "corpus_images",
     "images_million",
+    "asking",
     "scattered_changes",
     "ledger_throughput",
     "event_latency",

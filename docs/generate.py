@@ -110,6 +110,8 @@ def _table(schema: TableSchema) -> str:
     for column in schema.columns:
         null = "yes" if column.nullable else ""
         rows.append(f"| `{column.name}` | `{column.type}` | {null} | {column.description} |")
+    if schema.user_columns:
+        rows.append("| … | | yes | The columns of the files that were given. |")
     return "\n".join(rows) + "\n"
 
 

@@ -1,6 +1,8 @@
 """`s3pipelines sources …`: the registry of sources."""
 
-from typing import Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,8 +14,12 @@ from s3pipelines.cli.output import (
     print_table,
 )
 from s3pipelines.cli.source_options import chosen, source_options
+from s3pipelines.core.errors import printable
 from s3pipelines.core.preview.wording import human_bytes
 from s3pipelines.core.sources.source import Source
+
+if TYPE_CHECKING:
+    from s3pipelines.core.annotations.annotate import Annotated
 
 id_option = click.option("--id", "source_id", required=True, metavar="ID", help="The source.")
 
@@ -104,7 +110,7 @@ def list_command(context: CliContext, offset: int, num_items: int, as_json: bool
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def delete(context: CliContext, source_id: str, yes: bool) -> None:
-    """Forget a source, its rows and its thumbnails. Its objects on S3 are never touched."""
+    """Forget a source, its rows, annotations and thumbnails. Its objects on S3 stay as they are."""
     from s3pipelines.cli.reporting import report_deleted
     from s3pipelines.core.sources.registry import delete_source, get_source
 
@@ -112,13 +118,88 @@ def delete(context: CliContext, source_id: str, yes: bool) -> None:
     source = get_source(context.catalog, source_id, leaving=True)
     if not yes:
         click.confirm(
-            f"Forget {source.id!r} ({source.location.uri}) with its index and its thumbnails? "
-            "The objects on S3 stay as they are.",
+            f"Forget {source.id!r} ({source.location.uri}) with its index, annotations and "
+            "thumbnails? The objects on S3 stay as they are.",
             abort=True,
         )
     delete_source(context.catalog, source_id)
     report_deleted(source_id)
     click.echo(f"Forgot {source_id!r}. Its objects on S3 are untouched.")
+
+
+@sources.command()
+@click.option("--id", "--source", "source_id", required=True, metavar="ID", help="The source.")
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="CSV with a header, in UTF-8, or Parquet.",
+)
+@click.option("--key-column", required=True, metavar="COLUMN", help="The column with the keys.")
+@click.option(
+    "--text",
+    multiple=True,
+    metavar="COLUMN",
+    help="Keep this column as text, whatever it looks like; may be repeated.",
+)
+@click.option(
+    "--unmatched",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the rows without an object there, as CSV.",
+)
+@json_option
+@click.pass_obj
+def annotate(
+    context: CliContext,
+    source_id: str,
+    path: Path,
+    key_column: str,
+    text: tuple[str, ...],
+    unmatched: Path | None,
+    as_json: bool,
+) -> None:
+    """Join your own catalogue: titles, rights, the order of pages.
+
+    The rows of the file replace those that the source has in the table 'annotations'. Keys are full
+    ones, or relative to the prefix of the source. Rows without an object are kept: it may come
+    later.
+    """
+    from s3pipelines.core.annotations.annotate import annotate as annotate_source
+
+    done = annotate_source(
+        context.catalog, source_id, path, key_column, text=text, unmatched=unmatched
+    )
+    if as_json:
+        print_json(
+            {
+                "source": source_id,
+                "rows": done.rows,
+                "written": done.written,
+                "columns": done.columns,
+                **asdict(done.matched),
+            }
+        )
+        return
+    _say_annotated(done)
+
+
+def _say_annotated(done: "Annotated") -> None:
+    how = (
+        "rows taken in" if done.written else "rows; the table has them already, nothing was written"
+    )
+    click.echo(f"{done.source_id}: {done.rows:,} {how}.")
+    print_fields(done.columns)
+    click.echo(
+        f"Rows with an object: {done.matched.matched:,}, without one: "
+        f"{done.matched.unmatched:,}; objects without a row: {done.matched.objects_without_row:,}."
+    )
+    if done.matched.examples:
+        some = ", ".join(f"'{printable(key)}'" for key in done.matched.examples)
+        more = " …" if done.matched.unmatched > len(done.matched.examples) else ""
+        click.echo(f"Warning: no object for {some}{more}", err=True)
 
 
 def _show(source: Source, as_json: bool) -> None:

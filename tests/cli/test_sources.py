@@ -160,3 +160,62 @@ def test_a_source_created_anew_shows_nothing_of_the_old_one_in_dagster(
 
     with DagsterInstance.get() as instance:
         assert instance.get_materialized_partitions(AssetKey("object_index")) == set()
+
+
+@pytest.fixture
+def indexed_maps(run: Run, bucket, put_objects) -> None:
+    """A source of two objects, indexed."""
+    put_objects("maps/a.tif", "maps/b.tif")
+    run("sources", "create", "--id", "maps", "--s3-path", f"s3://{bucket}/maps")
+    run("index", "refresh", "--source", "maps")
+
+
+def test_a_catalogue_is_joined_and_selections_may_ask_for_it(run: Run, indexed_maps, tmp_path):
+    catalogue, left = tmp_path / "catalogue.csv", tmp_path / "left.csv"
+    catalogue.write_text("file,rights,shelf\na.tif,public domain,007\nz\x1b.tif,reserved,008\n")
+    arguments = ("sources", "annotate", "--source", "maps", "--file", str(catalogue))
+
+    done = run(*arguments, "--key-column", "file", "--unmatched", str(left), "--json")
+    again = run(*arguments, "--key-column", "file")
+
+    assert done.status == 0
+    assert json.loads(done.out) == {
+        "source": "maps",
+        "rows": 2,
+        "written": True,
+        "columns": {"rights": "VARCHAR", "shelf": "VARCHAR"},
+        "matched": 1,
+        "unmatched": 1,
+        "examples": ["z\x1b.tif"],
+        "objects_without_row": 1,
+    }
+    assert left.read_text() == "file,rights,shelf\nz\x1b.tif,reserved,008\n"
+    assert "nothing was written" in again.out
+    assert r"no object for 'z\x1b.tif'" in again.err
+    where = "key IN (SELECT key FROM annotations WHERE rights = 'public domain')"
+    listed = run("objects", "list", "--source", "maps", "--where", where, "--json")
+    assert [row["key"] for row in json.loads(listed.out)["objects"]] == ["maps/a.tif"]
+    run("images", "headers", "--source", "maps", "--where", where)
+    tried = run("sql", "SELECT key FROM images", "--format", "csv")
+    assert tried.out.split() == ['"key"', '"maps/a.tif"']
+
+
+def test_a_catalogue_that_will_not_do_is_one_clear_line_and_exit_2(
+    run: Run, indexed_maps, tmp_path
+):
+    catalogue = tmp_path / "catalogue.csv"
+    catalogue.write_text("file,title\na.tif,x\nmaps/a.tif,y\n")
+    given = ("--id", "maps", "--file", str(catalogue))
+    for options, words in (
+        ((*given, "--key-column", "File"), "Did you mean 'file'?"),
+        ((*given, "--key-column", "file"), "'maps/a.tif' in 1, 2"),
+        ((*given, "--key-column", "file", "--text", "no"), "has no column 'no'"),
+        (("--id", "maps", "--file", "none.csv", "--key-column", "f"), "There is no file none.csv"),
+        (("--id", "no", "--file", str(catalogue), "--key-column", "file"), "no source 'no'"),
+    ):
+        refused = run("sources", "annotate", *options)
+
+        assert (refused.status, refused.out) == (2, "")
+        assert refused.err.startswith("Error: ")
+        assert words in refused.err
+        assert refused.err.count("\n") == 1

@@ -90,6 +90,11 @@ def sql_text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def sql_name(value: str) -> str:
+    """`value` as the name of a column or table."""
+    return '"' + value.replace('"', '""') + '"'
+
+
 def empty_relation(schema: TableSchema) -> str:
     """A query with the columns and types of `schema` and no row, for a table not written yet."""
     typed = (f"NULL::{duckdb_type(column.type)} AS {column.name}" for column in schema.columns)

@@ -34,6 +34,7 @@ class TableSchema:
             None where there is one row anyway.
         by_source: The table is partitioned by its column `source`.
         change_feed: The commit that brought a row can be asked for (Delta's change data feed).
+        user_columns: The table has columns beside these, which users bring.
     """
 
     name: str
@@ -44,6 +45,7 @@ class TableSchema:
     latest_by: str | None = None
     by_source: bool = True
     change_feed: bool = False
+    user_columns: bool = False
 
     @property
     def arrow(self) -> pa.Schema:
@@ -209,6 +211,20 @@ DERIVATIVES = TableSchema(
     ),
 )
 
+ANNOTATIONS = TableSchema(
+    name="annotations",
+    description="What people know of the objects: one row per key, from the file that was given to "
+    "`s3pipelines sources annotate` last.",
+    identity=("source", "key"),
+    version=1,
+    user_columns=True,
+    columns=(
+        Column("source", pa.string(), "Id of the source; the table is partitioned by it."),
+        Column("key", pa.string(), "Full key; there may be no such object (yet)."),
+        Column("annotated_at", TIMESTAMP, "When the file was taken in."),
+    ),
+)
+
 TABLES: tuple[TableSchema, ...] = (
     OBJECTS,
     OBJECTS_TAIL,
@@ -216,4 +232,5 @@ TABLES: tuple[TableSchema, ...] = (
     REJECTED,
     IMAGES,
     DERIVATIVES,
+    ANNOTATIONS,
 )

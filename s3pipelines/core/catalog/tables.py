@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote
 
+import pyarrow as pa
 from deltalake import DeltaTable, PostCommitHookProperties, Schema, WriterProperties
 from deltalake.exceptions import (
     CommitFailedError,
@@ -92,6 +93,14 @@ def find_table(catalog: Catalog, schema: TableSchema) -> DeltaTable | None:
         return open_table(catalog, schema)
     except NotFound:
         return None
+
+
+def stored_schema(table: DeltaTable, schema: TableSchema) -> pa.Schema:
+    """The columns that a table has: those of its schema first, then those that users brought."""
+    stored = pa.schema(table.schema().to_arrow())
+    own = set(schema.column_names)
+    names = [*schema.column_names, *(name for name in stored.names if name not in own)]
+    return pa.schema([stored.field(name) for name in names])
 
 
 def forget_source(catalog: Catalog, schema: TableSchema, source_id: str) -> None:

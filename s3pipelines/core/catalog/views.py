@@ -3,9 +3,14 @@
 import duckdb
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import empty_relation, sql_text
+from s3pipelines.core.catalog.duck import empty_relation, sql_name, sql_text
 from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL, TableSchema
-from s3pipelines.core.catalog.tables import files_of_source, find_table, table_errors
+from s3pipelines.core.catalog.tables import (
+    files_of_source,
+    find_table,
+    stored_schema,
+    table_errors,
+)
 
 
 def create_source_views(
@@ -44,6 +49,8 @@ def latest_only(schema: TableSchema) -> str:
 def _rows_of_source(
     connection: duckdb.DuckDBPyConnection, catalog: Catalog, schema: TableSchema, source_id: str
 ) -> str:
+    if schema.user_columns:
+        return _rows_with_user_columns(connection, catalog, schema, source_id)
     if schema is not OBJECTS:
         return _files(connection, schema, source_id, _files_of(catalog, schema, source_id))
     tail_files = _files_of(catalog, OBJECTS_TAIL, source_id)
@@ -52,6 +59,27 @@ def _rows_of_source(
         return base
     tail = _files(connection, OBJECTS_TAIL, source_id, tail_files)
     return with_tail(f"({base})", f"({tail})")
+
+
+def _rows_with_user_columns(
+    connection: duckdb.DuckDBPyConnection, catalog: Catalog, schema: TableSchema, source_id: str
+) -> str:
+    table = find_table(catalog, schema)
+    columns = schema.arrow if table is None else stored_schema(table, schema)
+    connection.register(f"no_{schema.name}", columns.empty_table())
+    names = ", ".join(map(sql_name, columns.names))
+    none = f"SELECT {names} FROM no_{schema.name}"
+    if table is None:
+        return none
+    with table_errors(catalog, schema.name):
+        files = files_of_source(table, source_id)
+    if not files:
+        return none
+    # A file lacks the columns that came after it.
+    return f"""
+        {none} UNION ALL BY NAME
+        SELECT {sql_text(source_id)} AS source, * FROM {_parquet(files)}
+    """
 
 
 def _files_of(catalog: Catalog, schema: TableSchema, source_id: str) -> list[str]:
@@ -67,12 +95,16 @@ def _files(
 ) -> str:
     stored = [name for name in schema.column_names if name != "source"]
     if files:
-        listed = ", ".join(sql_text(uri) for uri in files)
-        origin = f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"
+        origin = _parquet(files)
     else:
         origin = f"no_{schema.name}"
         connection.register(origin, schema.arrow.empty_table())
     return f"SELECT {sql_text(source_id)} AS source, {', '.join(stored)} FROM {origin}"
+
+
+def _parquet(files: list[str]) -> str:
+    listed = ", ".join(map(sql_text, files))
+    return f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"
 
 
 def with_tail(base: str, tail: str) -> str:

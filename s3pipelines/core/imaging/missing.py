@@ -152,7 +152,8 @@ def _prepared(
     reader_version: str,
     since: datetime | None,
 ) -> str:
-    tables = (OBJECTS, IMAGES, DERIVATIVES, *((CHANGES,) if work.batch else ()))
+    own = (OBJECTS, IMAGES, DERIVATIVES, *((CHANGES,) if work.batch else ()))
+    tables = dict.fromkeys((*own, *work.selection.asked_tables))
     create_source_views(connection, catalog, work.source_id, *tables)
     prefix = get_source(catalog, work.source_id).prefix
     selected = work.selection.condition(connection, prefix)

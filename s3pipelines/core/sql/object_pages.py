@@ -14,7 +14,7 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, empty_relation
 from s3pipelines.core.catalog.index_files import IndexFiles
 from s3pipelines.core.catalog.key_ranges import KeyRange, window
-from s3pipelines.core.catalog.schemas import CHANGES, DERIVATIVES, IMAGES, OBJECTS
+from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sources.registry import get_source
@@ -144,8 +144,7 @@ def _create_views(
     asked = selection.where is not None
     rows = index.rows() if asked else empty_relation(OBJECTS)
     connection.execute(f"CREATE VIEW objects AS {rows}")
-    if asked:
-        create_source_views(connection, catalog, index.source_id, IMAGES, DERIVATIVES, CHANGES)
+    create_source_views(connection, catalog, index.source_id, *selection.asked_tables)
 
 
 def _token(request: ObjectsRequest, row: dict[str, Any]) -> str:

@@ -10,13 +10,22 @@ import pyarrow as pa
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
 from s3pipelines.core.catalog.key_ranges import KeyRange, prefix_range
-from s3pipelines.core.catalog.schemas import OBJECTS
+from s3pipelines.core.catalog.schemas import (
+    ANNOTATIONS,
+    CHANGES,
+    DERIVATIVES,
+    IMAGES,
+    OBJECTS,
+    TableSchema,
+)
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sql.failures import statement_error
 from s3pipelines.core.sql.gate import check_read_only
 from s3pipelines.core.sql.key_heads import head_of_glob, head_of_regex, writable
 
+# What a condition may ask beside `objects`.
+_ASKABLE = (IMAGES, DERIVATIVES, CHANGES, ANNOTATIONS)
 _LISTED_KEYS = "selected_keys"
 # A set of a shell pattern: `[abc]`, `[!a-z]`, also with a bracket as its first member.
 _SET = re.compile(r"\[(!?+)(.[^\]]*)\]", re.DOTALL)
@@ -86,6 +95,11 @@ class Selection:
             last = prefix_range(writable(max(self.keys)))
             found = found.within(KeyRange(writable(min(self.keys)), last.end))
         return found
+
+    @property
+    def asked_tables(self) -> tuple[TableSchema, ...]:
+        """The tables beside `objects` of which `condition` needs views."""
+        return _ASKABLE if self.where is not None else ()
 
     @property
     def is_everything(self) -> bool:

@@ -9,9 +9,9 @@ import duckdb
 import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, empty_relation, sql_text
+from s3pipelines.core.catalog.duck import connect, empty_relation, sql_name, sql_text
 from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL, TABLES, TableSchema
-from s3pipelines.core.catalog.tables import find_table, open_table
+from s3pipelines.core.catalog.tables import find_table, open_table, stored_schema
 from s3pipelines.core.catalog.views import index_now, latest_only
 from s3pipelines.core.errors import NotFound
 from s3pipelines.core.sql.failures import statement_error
@@ -150,6 +150,11 @@ def _create_view(
             cursor.execute(f"CREATE VIEW objects AS {index_now(catalog)}")
         return
     scan = f"delta_scan({sql_text(catalog.table_uri(schema.name))})"
+    if schema.user_columns and (table := find_table(catalog, schema)) is not None:
+        columns = ", ".join(map(sql_name, stored_schema(table, schema).names))
+        with connection.cursor() as cursor:
+            cursor.execute(_view(schema, columns, scan))
+        return
     with connection.cursor() as cursor:
         try:
             cursor.execute(_view(schema, _columns(cursor, schema, schema.column_names), scan))

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from deltalake import DeltaTable, write_deltalake
 
 from s3pipelines.cli import cli
+from s3pipelines.core.annotations.annotate import annotate
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import OBJECTS
@@ -38,6 +39,7 @@ TRANSCRIPTS = [
     if language == "console"
     for transcript in re.findall(r"^\$ (.*?)\n(.*?)(?=^\$ |\Z)", block, re.MULTILINE | re.DOTALL)
 ]
+CATALOGUE = TEXT.partition("$ cat catalogue.csv\n")[2].partition("\n\n")[0]
 
 # source, key, size in bytes, ETag, storage class
 OBJECTS_OF_THE_TOUR = [
@@ -56,7 +58,7 @@ OBJECTS_OF_THE_TOUR = [
 
 
 @pytest.fixture(scope="module")
-def tour(moto: MotoServer) -> Catalog:
+def tour(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """The catalog of the document; named as there, so no other test may use it."""
     for bucket in ("my-bucket", "my-data"):
         s3_client(Access()).create_bucket(Bucket=bucket)
@@ -85,6 +87,9 @@ def tour(moto: MotoServer) -> Catalog:
         mode="append",
         storage_options=catalog.delta_options(),
     )
+    catalogue = tmp_path_factory.mktemp("tour") / "catalogue.csv"
+    catalogue.write_text(CATALOGUE)
+    annotate(catalog, "maps", catalogue, "file")
     return catalog
 
 

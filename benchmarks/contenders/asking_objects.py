@@ -1,0 +1,244 @@
+"""What people ask of the index of millions of objects, by the project and by what they know.
+
+Each contender answers the same questions in one process, so often that its caches are warm, and
+says how long each took and what came out.
+"""
+
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import pandas as pd
+from deltalake import write_deltalake
+
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.duck import connect
+from s3pipelines.core.catalog.schemas import OBJECTS
+from s3pipelines.core.catalog.tables import (
+    NO_CLEANUP,
+    TARGET_FILE_BYTES,
+    WRITER,
+    ensure_table,
+    files_of_source,
+    open_table,
+)
+from s3pipelines.core.sources.entries import read_entry, write_entry
+from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.object_pages import ObjectsRequest, list_objects
+from s3pipelines.core.sql.places import Place, token_of_place
+from s3pipelines.core.sql.selection import Selection
+from s3pipelines.core.sql.session import open_session
+from s3pipelines.core.storage.locations import parse_location
+
+SOURCE = "museum"
+PARQUET, SQLITE = "objects.parquet", "objects.sqlite"
+_PATTERN = r"IMG_00[0-9]+7\.jpg$"
+_PAGE = 50
+Answer = Callable[[str], Any]
+
+STATEMENTS = {
+    "regex": f"SELECT count(*) FROM objects WHERE regexp_matches(key, '{_PATTERN}')",
+    "top 100": "SELECT key, size_bytes FROM objects ORDER BY size_bytes DESC, key LIMIT 100",
+    "prefixes": "SELECT split_part(key, '/', 1) AS a, split_part(key, '/', 2) AS b, count(*), "
+    "sum(size_bytes) FROM objects GROUP BY ALL ORDER BY ALL",
+    "key range": "SELECT key FROM objects WHERE key >= 'collections/maps/' "
+    "AND key < 'collections/maps0' ORDER BY key LIMIT 50",
+}
+
+
+def fill_objects(folder: str, objects: str) -> dict[str, Any]:
+    """Make a catalog with one source, and the same rows as one Parquet file and in SQLite.
+
+    Keys are skewed as those of collections are: few prefixes hold most of them.
+    """
+    home = Catalog(parse_location(f"{folder}/catalog"))
+    source = Source(id=SOURCE, bucket="museum", prefix="")
+    write_entry(home.documents, SOURCE, source, read_entry(home.documents, SOURCE).tag)
+    ensure_table(home, OBJECTS)
+    with connect(home) as connection:
+        connection.execute(f"COPY ({_made(int(objects))}) TO '{folder}/{PARQUET}' (FORMAT parquet)")
+        rows = f"SELECT {', '.join(OBJECTS.column_names)} FROM '{folder}/{PARQUET}'"
+        _write(home, connection.execute(rows).to_arrow_reader(16_384))
+    with sqlite3.connect(f"{folder}/{SQLITE}") as lite, duckdb.connect() as connection:
+        lite.execute(
+            "CREATE TABLE objects (key TEXT PRIMARY KEY, size_bytes INTEGER) WITHOUT ROWID"
+        )
+        cursor = connection.execute(f"SELECT key, size_bytes FROM '{folder}/{PARQUET}'")
+        while some := cursor.fetchmany(50_000):
+            lite.executemany("INSERT INTO objects VALUES (?, ?)", some)
+        lite.execute("CREATE INDEX by_size ON objects (size_bytes, key)")
+    return {}
+
+
+def _write(home: Catalog, rows: Any) -> None:
+    """As a first listing is written."""
+    write_deltalake(
+        open_table(home, OBJECTS),
+        rows,
+        mode="append",
+        target_file_size=TARGET_FILE_BYTES,
+        writer_properties=WRITER,
+        post_commithook_properties=NO_CLEANUP,
+    )
+
+
+def ask_objects(folder: str, contender: str, rounds: str) -> dict[str, Any]:
+    """All statements to one contender; seconds by statement, the first of them cold."""
+    answers: dict[str, Any] = {}
+    seconds: dict[str, list[float]] = {}
+    with _CONTENDERS[contender](folder) as answer:
+        for question in STATEMENTS:
+            for _ in range(int(rounds) + 1):
+                started = time.perf_counter()
+                answers[question] = answer(question)
+                seconds.setdefault(question, []).append(time.perf_counter() - started)
+    digests = {question: _digest(found) for question, found in answers.items()}
+    return {"seconds": seconds, "answers": digests}
+
+
+def page_objects(folder: str, sort: str, offset: str, rounds: str) -> dict[str, Any]:
+    """The page of 50 behind so many objects of a filtered listing, by three ways."""
+    where, by = "extension = 'jpg'", "key" if sort == "key" else f"{sort}, key"
+    skip = int(offset)
+    plain = f"FROM '{folder}/{PARQUET}' WHERE {where} ORDER BY {by} LIMIT {_PAGE} OFFSET {skip}"
+    home = Catalog(parse_location(f"{folder}/catalog"))
+    request = ObjectsRequest(Selection(where=where), sort=sort, limit=_PAGE)
+    with duckdb.connect() as connection, sqlite3.connect(f"{folder}/{SQLITE}") as lite:
+        if skip:
+            request = ObjectsRequest(
+                request.selection, sort, limit=_PAGE, after=_token(connection, plain, sort)
+            )
+        lite_page = (
+            f"SELECT key FROM objects WHERE key LIKE '%.jpg' ORDER BY {by} "
+            f"LIMIT {_PAGE} OFFSET {skip}"
+        )
+        ways: dict[str, Callable[[], list[str]]] = {
+            "s3pipelines": lambda: [row["key"] for row in list_objects(home, SOURCE, request).rows],
+            "DuckDB OFFSET": lambda: _first(connection.execute(f"SELECT * {plain}"), 2),
+            "sqlite OFFSET": lambda: _first(lite.execute(lite_page), 0),
+        }
+        return {name: _page(way, int(rounds)) for name, way in ways.items()}
+
+
+def _page(way: Callable[[], list[str]], rounds: int) -> dict[str, Any]:
+    seconds: list[float] = []
+    keys: list[str] = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        keys = way()
+        seconds.append(time.perf_counter() - started)
+    return {"seconds": seconds[1:], "answer": [keys[0], keys[-1], len(keys)]}
+
+
+def _token(connection: duckdb.DuckDBPyConnection, plain: str, sort: str) -> str:
+    before = plain.rpartition(" LIMIT ")[0]
+    skip = int(plain.rpartition(" ")[2]) - 1
+    value, key = connection.execute(
+        f"SELECT {sort}, key {before} LIMIT 1 OFFSET {skip}"
+    ).fetchall()[0]
+    return token_of_place(Place(sort, "asc", value, key))
+
+
+def _first(cursor: Any, column: int) -> list[str]:
+    return [row[column] for row in cursor.fetchall()]
+
+
+def _made(objects: int) -> str:
+    return f"""
+        SELECT '{SOURCE}' AS source, 'museum' AS bucket,
+            'collections/' || CASE WHEN number % 100 < 60 THEN 'photographs'
+                WHEN number % 100 < 85 THEN 'plates' WHEN number % 100 < 95 THEN 'maps'
+                ELSE 'box-' || (number % 997) END
+            || '/' || lpad((number // 5000)::VARCHAR, 5, '0') || '/IMG_'
+            || lpad(number::VARCHAR, 8, '0') || if(number % 9 = 0, '.tif', '.jpg') AS key,
+            300000 + (hash(number) % 4000000000 // (1 + number % 50))::BIGINT AS size_bytes,
+            md5(number::VARCHAR) AS etag, NULL::VARCHAR AS version_id,
+            TIMESTAMPTZ '2026-01-01 00:00:00Z' + to_seconds(number) AS last_modified,
+            'STANDARD' AS storage_class, if(number % 9 = 0, 'tif', 'jpg') AS extension,
+            TIMESTAMPTZ '2026-06-01 00:00:00Z' AS indexed_at
+        FROM (SELECT range AS number FROM range({objects})) ORDER BY key
+    """
+
+
+@contextmanager
+def _ours(folder: str) -> Iterator[Answer]:
+    with open_session(Catalog(parse_location(f"{folder}/catalog"))) as session:
+        yield lambda question: _rows(session.run(STATEMENTS[question]).read_all())
+
+
+@contextmanager
+def _files_listed(folder: str) -> Iterator[Answer]:
+    """The very files of the project's table, without Delta."""
+    files = files_of_source(
+        open_table(Catalog(parse_location(f"{folder}/catalog")), OBJECTS), SOURCE
+    )
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE VIEW objects AS FROM read_parquet({files!r})")
+        yield lambda question: _rows(connection.execute(STATEMENTS[question]).to_arrow_table())
+
+
+@contextmanager
+def _one_file(folder: str) -> Iterator[Answer]:
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE VIEW objects AS FROM '{folder}/{PARQUET}'")
+        yield lambda question: _rows(connection.execute(STATEMENTS[question]).to_arrow_table())
+
+
+@contextmanager
+def _sqlite(folder: str) -> Iterator[Answer]:
+    pattern = re.compile(_PATTERN)
+    with sqlite3.connect(f"{folder}/{SQLITE}") as lite:
+        lite.create_function("matches", 1, lambda key: pattern.search(key) is not None)
+        lite.create_function("part", 2, lambda key, at: key.split("/")[at])
+        statements = {
+            **STATEMENTS,
+            "regex": "SELECT count(*) FROM objects WHERE matches(key)",
+            "prefixes": "SELECT part(key, 0), part(key, 1), count(*), sum(size_bytes) "
+            "FROM objects GROUP BY 1, 2 ORDER BY 1, 2",
+        }
+        yield lambda question: [list(row) for row in lite.execute(statements[question])]
+
+
+@contextmanager
+def _pandas(folder: str) -> Iterator[Answer]:
+    frame = pd.read_parquet(f"{folder}/{PARQUET}", columns=["key", "size_bytes"])
+
+    def prefixes() -> Any:
+        parts = frame["key"].str.split("/", n=2, expand=True)
+        sizes = frame["size_bytes"].groupby([parts[0], parts[1]])
+        return sizes.agg(["count", "sum"]).reset_index()
+
+    def key_range() -> Any:
+        first = int(frame["key"].searchsorted("collections/maps/"))
+        end = int(frame["key"].searchsorted("collections/maps0"))
+        return frame[["key"]][first : min(end, first + 50)]
+
+    ways: dict[str, Callable[[], Any]] = {
+        "regex": lambda: pd.DataFrame([[frame["key"].str.contains(_PATTERN).sum()]]),
+        "top 100": lambda: frame.sort_values(["size_bytes", "key"], ascending=[False, True])[:100],
+        "prefixes": prefixes,
+        "key range": key_range,
+    }
+    yield lambda question: ways[question]().to_numpy().tolist()
+
+
+_CONTENDERS = {
+    "s3pipelines": _ours,
+    "its files, listed": _files_listed,
+    "DuckDB, one file": _one_file,
+    "sqlite": _sqlite,
+    "pandas": _pandas,
+}
+
+
+def _rows(table: Any) -> list[list[Any]]:
+    return [list(row.values()) for row in table.to_pylist()]
+
+
+def _digest(rows: Sequence[Sequence[Any]]) -> str:
+    """Equal for equal answers, whatever numbers are called."""
+    return "\n".join(",".join(map(str, row)) for row in rows)[:400]
