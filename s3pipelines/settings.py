@@ -51,7 +51,7 @@ class Settings(BaseSettings):
         description="What one query or refresh may use before it spills to disk, in MB.",
     )
     listing_requests: int = Field(
-        default=32,
+        default=48,
         ge=1,
         le=512,
         description="Most requests of one full listing at a time; fewer where the server asks to "

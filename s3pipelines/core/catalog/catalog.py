@@ -30,7 +30,7 @@ class Catalog:
     derivatives: str | None = None
     trash: str | None = None
     memory_limit_mb: int = 512
-    listing_requests: int = 32
+    listing_requests: int = 48
 
     def __post_init__(self) -> None:
         for template in (self.derivatives, self.trash):

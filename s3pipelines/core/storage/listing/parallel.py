@@ -1,6 +1,7 @@
 """Listing a whole prefix by ranges of keys, many requests at a time."""
 
 import asyncio
+import gc
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import closing
@@ -18,12 +19,12 @@ from s3pipelines.core.storage.listing.pages import ListingPage, NotInOrder
 from s3pipelines.core.storage.listing.ranges import PAGE_ROWS, Frontier, Range, Span
 from s3pipelines.core.storage.locations import S3Location
 
-IN_FLIGHT = 32
+IN_FLIGHT = 48
 # Of 1,000 objects each, some 100 kB.
 _PAGES_AHEAD = 96
-# So many answers that wait to be taken in: the requests are not what the listing waits for, and
-# more of them at a time would only cost.
-_BACKLOG = 2
+# Shares of the requests under way whose answers wait to be taken in.
+_LITTLE, _MUCH = 0.2, 0.6
+_LEAST_WORTH = 2.0
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,14 @@ def list_parts(
     def produce() -> AsyncIterator[Part]:
         return _Listing(place, location, frontier, in_flight).parts()
 
-    with s3_errors(location.bucket), closing(in_background(produce, _PAGES_AHEAD)) as parts:
-        yield from parts
+    # Everything that was imported is looked through by each full run of the garbage collector, a
+    # tenth of the time of a listing; so that is put aside meanwhile.
+    gc.freeze()
+    try:
+        with s3_errors(location.bucket), closing(in_background(produce, _PAGES_AHEAD)) as parts:
+            yield from parts
+    finally:
+        gc.unfreeze()
 
 
 @dataclass(frozen=True)
@@ -102,12 +109,14 @@ class _Listing:
         self._requests: set[asyncio.Task[None]] = set()
         # Those without an answer; a task ends a little later than its answer is there.
         self._under_way = 0
+        self._most = self._worth = float(in_flight)
 
     async def parts(self) -> AsyncIterator[Part]:
         async with self._client:
             try:
                 while not self._frontier.is_done:
                     self._send()
+                    self._weigh()
                     answer = await self._answers.get()
                     if isinstance(answer, Exception):
                         raise answer
@@ -118,16 +127,27 @@ class _Listing:
                 await asyncio.gather(*self._requests, return_exceptions=True)
 
     def _send(self) -> None:
-        """As many requests as may be under way."""
+        """As many requests as may be under way, and are worth it."""
         while (free := self._client.pace.allowed - self._under_way) > 0:
-            backlog = self._answers.qsize() > _BACKLOG
-            range_ = self._frontier.next(0 if backlog else free)
+            more = int(self._worth) - self._under_way - self._answers.qsize()
+            range_ = self._frontier.next(max(0, min(free, more)))
             if range_ is None:
                 return
             self._under_way += 1
             request = asyncio.create_task(self._ask(range_))
             self._requests.add(request)
             request.add_done_callback(self._requests.discard)
+
+    def _weigh(self) -> None:
+        """Divide for fewer requests while answers wait to be taken in, for more while none does.
+
+        What the listing waits for is then not the server, and more requests would only cost.
+        """
+        waiting = self._answers.qsize()
+        if waiting > _MUCH * self._worth:
+            self._worth = max(_LEAST_WORTH, self._worth - 0.5)
+        elif waiting < _LITTLE * self._worth:
+            self._worth = min(self._most, self._worth + 0.5)
 
     async def _ask(self, range_: Range) -> None:
         answer: _Answer | Exception

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -71,17 +72,27 @@ def first_key(body: bytes) -> str | None:
 
 def _objects(columns: dict[str, pa.Array], decode: Callable[[str], str]) -> pa.RecordBatch:
     keys = columns["Key"]
-    if decode is not _as_it_is and _is_encoded(keys):
-        decoded = [decode(key) if "%" in key or "+" in key else key for key in keys.to_pylist()]
-        keys = pa.array(decoded, type=pa.string())
+    if decode is not _as_it_is:
+        keys = _decoded(keys, decode)
     arrays = [keys, *(columns[name] for name in ("Size", "ETag", "LastModified", "StorageClass"))]
     return pa.RecordBatch.from_arrays(arrays, schema=LISTED)
 
 
-def _is_encoded(keys: pa.Array) -> bool:
-    """Whether a key has one of the two letters that URL-encoding knows."""
-    data = keys.buffers()[2]
-    return data is not None and any(letter in data.to_pybytes() for letter in (b"%", b"+"))
+def _decoded(keys: pa.Array, decode: Callable[[str], str]) -> pa.Array:
+    """Keys of which those are decoded that have one of the two letters of URL-encoding."""
+    _, offsets, data = keys.buffers()
+    if data is None:
+        return keys
+    letters = np.frombuffer(data, dtype=np.uint8)
+    odd = np.flatnonzero((letters == ord("%")) | (letters == ord("+")))
+    if not len(odd):
+        return keys
+    ends = np.frombuffer(offsets, dtype=np.int32)[1 : len(keys) + 1]
+    rows = np.unique(np.searchsorted(ends, odd, side="right"))
+    mask = np.zeros(len(keys), dtype=bool)
+    mask[rows] = True
+    decoded = pa.array([decode(keys[row].as_py()) for row in rows.tolist()], type=pa.string())
+    return pc.call_function("replace_with_mask", [keys, pa.array(mask), decoded])
 
 
 def _without_entries(body: bytes) -> bytes:

@@ -17,8 +17,10 @@ from s3pipelines.core.storage.listing.key_model import KeyModel, beginning
 PAGE_ROWS = 1000
 # What is less than so many pages is listed sooner than it is divided.
 _WORTH_DIVIDING_PAGES = 1.5
+# What was busy goes on for a while, however often its divisions were empty.
+_LEAST_LUCK = 0.5
 # Enough to know the keys by; a few million more characters would cost more than they tell.
-_LEARN_FROM_PAGES = 300
+_LEARN_FROM_PAGES = 128
 # What was listed of a longer range is kept as a range of its own, so that a crash loses no more.
 _LONGEST_RANGE_PAGES = 200
 
@@ -43,7 +45,10 @@ class Range:
         rows: How many keys were listed.
         pages: How many answers there were.
         moving: What the keys of the last page have in common.
-        expected: How many keys are expected in what is left.
+        expected: How many keys are expected in what is left; None if that is to be found out.
+        parent: The range that it was divided from.
+        luck: Whatever the model says, so many times as many keys as were listed may follow; less
+            each time that what was divided from it turned out to be empty.
     """
 
     id: int
@@ -53,7 +58,9 @@ class Range:
     rows: int = 0
     pages: int = 0
     moving: str = ""
-    expected: float = 0.0
+    expected: float | None = 0.0
+    parent: "Range | None" = None
+    luck: float = 1.0
 
     def __post_init__(self) -> None:
         self.after = self.after or self.start
@@ -82,9 +89,9 @@ class Frontier:
     _learnt: int = 0
     _ids: Iterator[int] = field(default_factory=count)
 
-    def add(self, span: Span) -> None:
-        """Add a span that is to be listed."""
-        range_ = Range(next(self._ids), span.start, span.end)
+    def add(self, span: Span, parent: Range | None = None) -> None:
+        """Add a span that is to be listed; `parent` is what it was divided from."""
+        range_ = Range(next(self._ids), span.start, span.end, parent=parent)
         # Without an earlier listing, the first answer will tell.
         range_.expected = len(self._known_between(range_)) * self.known_rows
         self.waiting.append(range_)
@@ -119,6 +126,8 @@ class Frontier:
         self.listing.pop(range_, None)
         range_.pages += 1
         range_.rows += rows
+        if range_.pages == 1 and range_.parent is not None:
+            range_.parent.luck = 1.0 if rows else max(_LEAST_LUCK, range_.parent.luck / 2)
         if keys:
             range_.after = keys[-1]
             range_.moving = beginning(keys[0], keys[-1])
@@ -130,11 +139,16 @@ class Frontier:
         if range_.rows >= _LONGEST_RANGE_PAGES * self.page_rows:
             self.add(Span(range_.after, range_.end))
             return Span(range_.start, range_.after)
-        range_.expected = self._expected(range_)
+        range_.expected = None
         self.waiting.append(range_)
         return None
 
     def _expected(self, range_: Range) -> float:
+        if range_.expected is None:
+            range_.expected = self._expected_anew(range_)
+        return range_.expected
+
+    def _expected_anew(self, range_: Range) -> float:
         within = self._known_between(range_)
         if within:
             return len(within) * self.known_rows
@@ -142,9 +156,8 @@ class Frontier:
         begin, now = (self._model.position(k, common) for k in (range_.start, range_.after))
         end = 1.0 if range_.end is None else self._model.position(range_.end, common)
         if now <= begin or end <= now:
-            return range_.rows
-        # Whatever the model says: what had so many may have as many again.
-        return range_.rows * max((end - now) / (now - begin), 1.0)
+            return range_.rows * range_.luck
+        return range_.rows * max((end - now) / (now - begin), range_.luck)
 
     def _divide(self, free: int) -> None:
         for range_, parts in self._shares(free).items():
@@ -153,16 +166,19 @@ class Frontier:
                 range_.expected = 0.0  # Until its next answer.
                 continue
             for start, end in zip(points, [*points[1:], range_.end], strict=True):
-                self.add(Span(start, end))
+                self.add(Span(start, end), range_)
             range_.end = points[0]
-            range_.expected /= parts
+            range_.expected = self._expected(range_) / parts
 
     def _shares(self, free: int) -> dict[Range, int]:
         """Into how many parts each range is to be divided, so that `free` more come of it."""
+        if free <= 0:
+            return {}
+        expected = {range_: self._expected(range_) for range_ in self.listing}
         heap = [
-            (-range_.expected / 2, number, 1, range_)
-            for number, range_ in enumerate(self.listing)
-            if range_.expected > self._worth_dividing
+            (-rows / 2, number, 1, range_)
+            for number, (range_, rows) in enumerate(expected.items())
+            if rows > self._worth_dividing
         ]
         heapify(heap)
         parts: dict[Range, int] = {}
@@ -171,7 +187,7 @@ class Frontier:
                 break
             _, number, has, range_ = heap[0]
             parts[range_] = has + 1
-            heapreplace(heap, (-range_.expected / (has + 2), number, has + 1, range_))
+            heapreplace(heap, (-expected[range_] / (has + 2), number, has + 1, range_))
         return parts
 
     def _points(self, range_: Range, parts: int) -> list[str]:
