@@ -47,8 +47,9 @@ def _one_round(runs: Runs, server: FakeS3, s5cmd: str, objects: int) -> None:
     bucket = f"syn-{objects}"
     command = [s5cmd, "--endpoint-url", server.endpoint, "ls", f"s3://{bucket}/*"]
     runs["`s5cmd ls`"].append((measure(command, environment), None))
-    listed = contend("list_with_boto3", bucket, environment=environment)
-    runs["boto3 paginator"].append((listed, None))
+    listed = contend("list_with_obstore", bucket, environment=environment)
+    runs["obstore, serial"].append((listed, None))
+    _list_sorted(runs, environment, bucket, objects)
     with tempfile.TemporaryDirectory(prefix="s3pipelines-bench-") as folder:
         catalog = Path(folder, "catalog")
         contend("register", catalog, _SOURCE, f"s3://{bucket}", environment=environment)
@@ -59,6 +60,19 @@ def _one_round(runs: Runs, server: FakeS3, s5cmd: str, objects: int) -> None:
             measured = contend("refresh", catalog, _SOURCE, environment=environment)
             runs[name].append((measured, written_mb(catalog / "tables", before)))
             _check(measured, objects)
+
+
+def _list_sorted(runs: Runs, environment: dict[str, str], bucket: str, objects: int) -> None:
+    """The listing alone, to sorted files: without an index, and with one that is out of date."""
+    with tempfile.TemporaryDirectory(prefix="s3pipelines-bench-") as folder:
+        cold, known, seeded = (Path(folder, name) for name in ("cold", "known.json", "seeded"))
+        measured = contend("list_sorted", bucket, cold, environment=environment)
+        runs["listing to sorted files"].append((measured, None))
+        contend("spoil_keys", cold, known)
+        stale = contend("list_sorted", bucket, seeded, known, environment=environment)
+        runs["the same, 10 % of the known keys changed"].append((stale, None))
+        _check(measured, objects)
+        _check(stale, objects)
 
 
 def _check(measured: Measured, objects: int) -> None:

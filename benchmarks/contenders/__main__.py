@@ -7,7 +7,9 @@ import sys
 _MODULES = {
     "register": "refreshing",
     "refresh": "refreshing",
-    "list_with_boto3": "refreshing",
+    "list_sorted": "listing",
+    "list_with_obstore": "listing",
+    "spoil_keys": "listing",
     "alter_index": "altering",
     "make_base": "merging",
     "bring_up_to_date": "merging",

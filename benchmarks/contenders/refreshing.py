@@ -1,4 +1,4 @@
-"""Registering and refreshing a source, and the same listing without anything around it."""
+"""Registering and refreshing a source."""
 
 import time
 from typing import Any
@@ -6,8 +6,6 @@ from typing import Any
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source
-from s3pipelines.core.storage.access import Access
-from s3pipelines.core.storage.clients import s3_client
 from s3pipelines.core.storage.locations import parse_location
 
 
@@ -31,8 +29,3 @@ def refresh(catalog: str, source_id: str) -> dict[str, Any]:
         "list_s": comparing - listing,
         "index_s": ended - comparing,
     }
-
-
-def list_with_boto3(bucket: str) -> dict[str, Any]:
-    pages = s3_client(Access()).get_paginator("list_objects_v2").paginate(Bucket=bucket)
-    return {"rows": sum(len(page.get("Contents", [])) for page in pages)}

@@ -19,6 +19,9 @@ class CatalogResource(ConfigurableResource):
     memory_limit_mb: int = Field(
         default=512, description="What one query or refresh may use, in MB."
     )
+    listing_requests: int = Field(
+        default=48, description="Most requests of one full listing at a time."
+    )
 
     @classmethod
     def from_settings(cls, settings: Settings, s3: CatalogS3Resource) -> "CatalogResource":
@@ -29,6 +32,7 @@ class CatalogResource(ConfigurableResource):
             derivatives=settings.derivatives,
             trash=settings.trash,
             memory_limit_mb=settings.memory_limit_mb,
+            listing_requests=settings.listing_requests,
         )
 
     def get(self) -> Catalog:
@@ -39,4 +43,5 @@ class CatalogResource(ConfigurableResource):
             derivatives=self.derivatives,
             trash=self.trash,
             memory_limit_mb=self.memory_limit_mb,
+            listing_requests=self.listing_requests,
         )

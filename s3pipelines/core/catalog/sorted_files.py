@@ -83,7 +83,7 @@ def _write(path: Path, group: pa.Table, groups: Iterator[pa.Table]) -> pa.Table 
                 group.schema,
                 compression="zstd",
                 compression_level=ZSTD_LEVEL,
-                use_dictionary=[name for name in group.schema.names if name not in _UNIQUE],
+                **_dictionaries(group.schema.names),
             )
         )
         following: pa.Table | None = group
@@ -95,6 +95,10 @@ def _write(path: Path, group: pa.Table, groups: Iterator[pa.Table]) -> pa.Table 
             if 2 * file.tell() - before > TARGET_FILE_BYTES:
                 break
     return following
+
+
+def _dictionaries(names: list[str]) -> dict[str, Any]:
+    return {"use_dictionary": [name for name in names if name not in _UNIQUE]}
 
 
 def _added(path: Path, source_id: str, data_change: bool) -> AddAction:

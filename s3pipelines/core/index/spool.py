@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +24,8 @@ from s3pipelines.core.storage.listing.serial import list_pages
 _PAGES_PER_ROW_GROUP = 16
 # A serial listing is kept in files of so many pages.
 _PAGES_PER_FILE = 256
+# Keys and ETags hardly repeat.
+_NO_DICTIONARIES: Any = {"use_dictionary": ["storage_class"]}
 # Comparing so many objects with the index takes some 100 MB.
 _ROWS_PER_SLICE = 250_000
 
@@ -212,7 +215,7 @@ class _RangeFile:
         if self._writer is None:
             # Read once and thrown away: what is quick to write, 71 bytes an object.
             self._writer = pq.ParquetWriter(
-                self._path, SCOPED, compression="lz4", use_dictionary=["storage_class"]
+                self._path, SCOPED, compression="lz4", **_NO_DICTIONARIES
             )
         self._writer.write_table(pa.Table.from_batches(self._held))
         self._held.clear()
