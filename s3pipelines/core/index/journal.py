@@ -1,7 +1,8 @@
 """What a listing has finished so far, so that who is killed need not begin anew.
 
-It lies in the folder for temporary files of this machine. On another machine, or after some hours,
-a listing starts from the beginning.
+It lies in the folder for temporary files of this machine. On another machine, after some hours, or
+where little was done, a listing starts from the beginning. One that is gone on with shows some keys
+as they were when it began, and counts as begun then: what events told since is asked about.
 """
 
 import hashlib
@@ -21,6 +22,8 @@ from s3pipelines.core.storage.listing.ranges import Span
 
 # What was listed longer ago is listed again: the longer it takes, the more was changed since.
 _USABLE_FOR = timedelta(hours=6)
+# Fewer are listed anew within seconds, and are then as they are now.
+_WORTH_ROWS = 1_000_000
 _NAME = "journal.jsonl"
 
 
@@ -110,6 +113,7 @@ class Journal:
             earlier.listings == begun.listings
             and earlier.ledger_version <= begun.ledger_version
             and begun.listed_at - earlier.listed_at < _USABLE_FOR
+            and sum(one.rows for one in finished) >= _WORTH_ROWS
             and all(_is_there(folder, one) for one in finished)
         )
         return cls(folder, earlier, finished) if usable else cls.start(folder, begun)

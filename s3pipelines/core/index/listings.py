@@ -87,7 +87,8 @@ def _list(
 ) -> Listing:
     done = sum(one.rows for one in journal.finished)
     say(
-        f"Going on with the listing of {source.location.uri} after {done:,} objects"
+        f"Going on with the listing of {source.location.uri} that was begun at "
+        f"{journal.begun.listed_at:%H:%M} UTC, after {done:,} objects"
         if journal.resumed
         else f"Listing {source.location.uri}"
     )

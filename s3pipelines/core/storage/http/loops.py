@@ -2,18 +2,48 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from queue import SimpleQueue
-from typing import TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 import uvloop
 
 T = TypeVar("T")
 
 
-def new_runner() -> asyncio.Runner:
-    """Runs coroutines in the thread of the caller, one after the other, in one event loop."""
-    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+class LoopThread:
+    """An event loop in a thread of its own, for a caller that waits for it; as `with`.
+
+    The caller's thread may have a loop that is running, as in a notebook.
+    """
+
+    def __enter__(self) -> Self:
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="s3pipelines-s3", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for `work` and return what it gives, or raise what it raises."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
 
 
 class _End:
@@ -68,7 +98,7 @@ class _Background:
 
     def run(self) -> None:
         try:
-            with new_runner() as runner:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._main())
         except asyncio.CancelledError:
             self._given.put(_End())

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
-from s3pipelines.core.storage.http.loops import new_runner
+from s3pipelines.core.storage.http.loops import LoopThread
 from s3pipelines.core.storage.http.places import bucket_place
 from s3pipelines.core.storage.listing.asking import Asked, ask_page
 from s3pipelines.core.storage.listing.pages import ListingPage, not_usable
@@ -32,13 +32,13 @@ def list_pages(
     """
     place = bucket_place(access, location.bucket)
     after, token = start_after, ""
-    with new_runner() as runner:
+    with LoopThread() as loop:
         client = BucketClient(place, most_in_flight=1)
-        runner.run(client.__aenter__())
+        loop.run(client.__aenter__())
         try:
             while True:
                 with s3_errors(location.bucket):
-                    asked = runner.run(
+                    asked = loop.run(
                         ask_page(client, location, after=after, token=token, page_size=page_size)
                     )
                 _check_progress(asked, token, location)
@@ -47,7 +47,7 @@ def list_pages(
                     return
                 after, token = asked.last_key, asked.token
         finally:
-            runner.run(client.__aexit__(None, None, None))
+            loop.run(client.__aexit__(None, None, None))
 
 
 def _check_progress(asked: Asked, token: str, location: S3Location) -> None:
