@@ -71,7 +71,8 @@ class BucketClient:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_READ_S),
             read_bufsize=_READ_BYTES,
             auto_decompress=False,
-            trust_env=True,
+            # Not aiohttp's own view of the environment, which also takes passwords from ~/.netrc.
+            proxy=self._place.proxy,
         )
         return self
 

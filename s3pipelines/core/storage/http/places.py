@@ -12,6 +12,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.client import BaseClient
 from botocore.exceptions import NoCredentialsError
 from botocore.httpsession import get_cert_path
+from botocore.utils import get_environ_proxies
 from urllib3.response import HTTPResponse
 
 from s3pipelines.core.storage.access import Access
@@ -37,6 +38,7 @@ class BucketPlace:
         max_attempts: How often a request is tried.
         requester_pays: The requester pays for the requests.
         tls: How the server is recognised; None without TLS.
+        proxy: The proxy to ask through, as the environment names it for this address.
     """
 
     bucket: str
@@ -47,6 +49,7 @@ class BucketPlace:
     max_attempts: int
     requester_pays: bool
     tls: ssl.SSLContext | None
+    proxy: str | None = None
     _credentials: Any = field(default=None, repr=False)
     _keys: Keys | None = field(default=None, repr=False)
     _keys_at: float = field(default=0.0, repr=False)
@@ -94,6 +97,7 @@ def bucket_place(access: Access, bucket: str) -> BucketPlace:
         tls=_tls(session.get_config_variable("ca_bundle"), access)
         if url.scheme == "https"
         else None,
+        proxy=get_environ_proxies(f"{url.scheme}://{url.netloc}").get(url.scheme),
         _credentials=credentials,
     )
 
