@@ -174,11 +174,11 @@ def test_requests_that_need_no_checksum_have_none() -> None:
 
 def test_a_client_is_cheap_to_make() -> None:
     s3_client(Access(static_keys=KEYS))
-    started = time.process_time()
+    started = time.thread_time()
     for _ in range(10):
         s3_client(Access(static_keys=KEYS))
     # 7 ms each; 60 ms when each one reads the description of S3 anew.
-    assert time.process_time() - started < 0.35
+    assert time.thread_time() - started < 0.35
 
 
 def test_a_profile_that_is_not_there_is_named(configure_aws: ConfigureAws) -> None:
