@@ -1,6 +1,7 @@
 """A listing written to files as it arrives, so that memory does not grow with the bucket."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,8 @@ class Spool:
             is_last = number == len(self.paths) - 1
             if is_last or rows >= _ROWS_PER_SLICE:
                 end = None if is_last else _last_key(path, metadata.num_row_groups)
+                if end is not None and "\0" in end:
+                    continue  # It would end the statement that it stands in.
                 found.append(Slice(_query(paths), after, end))
                 paths, after, rows = [], end or "", 0
         return found
@@ -117,17 +120,20 @@ def _in_ranges(
 ) -> Spool:
     writer, requests = _Writer(Scope(source), journal), 0
     spans = gaps(journal.finished)
-    parts = list_parts(
-        access,
-        source.location,
-        spans,
-        known=known.keys,
-        known_rows=known.rows,
-        in_flight=in_flight,
-    )
-    for part in parts if spans else ():
-        writer.write(part)
-        requests += 1
+    if spans:
+        parts = list_parts(
+            access,
+            source.location,
+            spans,
+            known=known.keys,
+            known_rows=known.rows,
+            in_flight=in_flight,
+        )
+        # A disk that is full must end the requests, too.
+        with closing(parts):
+            for part in parts:
+                writer.write(part)
+                requests += 1
     return _spool(journal, requests)
 
 

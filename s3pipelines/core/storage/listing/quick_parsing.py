@@ -1,4 +1,4 @@
-"""A page of a listing read with NumPy: some 0.4 ms for 1,000 keys, where botocore takes 45 ms.
+"""A page of a listing read with NumPy: some 0.8 ms for 1,000 keys, where botocore takes 45 ms.
 
 It reads only what is perfectly regular: each object once, flat, with its tags spelt as S3 spells
 them. Anything else gives None, and the XML parser of `parsing` reads the page instead.
@@ -29,20 +29,19 @@ class _NotRegularError(Exception):
     """The page has to be read by an XML parser."""
 
 
-def columns_of(body: bytes, entry: str = "Contents") -> dict[str, pa.Array] | None:
+def columns_of(body: bytes) -> dict[str, pa.Array] | None:
     """The objects of a page: `Key`, `LastModified`, `ETag`, `Size` and `StorageClass`.
 
     Keys are as they stand there, URL-encoded or not.
 
     Args:
         body: A `ListBucketResult`.
-        entry: The tag around each object.
 
     Returns:
         Arrays of equal length, in the order of the page; None if the page is not regular.
     """
     try:
-        return _Page(body, entry).columns()
+        return _Page(body).columns()
     except (_NotRegularError, pa.ArrowInvalid):
         return None
 
@@ -70,7 +69,7 @@ class _Alike:
 
 
 class _Page:
-    def __init__(self, body: bytes, entry: str) -> None:
+    def __init__(self, body: bytes) -> None:
         if _IRREGULAR.search(body, 0, _HEAD_BYTES):
             raise _NotRegularError
         self._body = body
@@ -81,11 +80,11 @@ class _Page:
         )
         self._tags: Places = np.flatnonzero(self._bytes == _LT)
         self._names = self._words[self._tags + 1]
-        self._alike = self._entries_alike(f"<{entry}>".encode())
+        self._alike = self._entries_alike(b"<Contents>")
         if self._alike is not None:
             self._entries = self._alike.entries
             return
-        opens, closes = self._tags_called(f"{entry}>"), self._tags_called(f"/{entry}>")
+        opens, closes = self._tags_called("Contents>"), self._tags_called("/Contents>")
         if len(opens) != len(closes) or np.any(opens[1:] < closes[:-1]):
             raise _NotRegularError  # No object may lie in another one.
         self._entries, self._opens, self._closes = len(opens), opens, closes
