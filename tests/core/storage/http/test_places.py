@@ -58,7 +58,10 @@ def test_the_keys_are_those_of_the_access() -> None:
         assert loop.run(bucket_place(_access(anonymous=True), "b").keys()) is None
 
 
-def test_no_keys_are_said_before_anything_is_asked() -> None:
+def test_no_keys_are_said_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where another test has started the S3 server of the session, its keys are in the environment.
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
     with pytest.raises(BadCredentials):
         bucket_place(Access(endpoint_url=ELSEWHERE, region="r-1"), "b")
 
