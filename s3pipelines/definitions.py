@@ -11,6 +11,7 @@ from s3pipelines.assets.index_checks import index_checks
 from s3pipelines.assets.object_index import object_index
 from s3pipelines.assets.thumbnails import thumbnails
 from s3pipelines.assets.uploads import uploads
+from s3pipelines.jobs.batch_operations import apply_plan, batch_jobs, undo_plan
 from s3pipelines.jobs.derive_images import (
     check_images,
     make_thumbnails,
@@ -63,6 +64,9 @@ def build_definitions(
             check_images,
             register_source,
             optimize_catalog,
+            *batch_jobs,
+            apply_plan,
+            undo_plan,
         ],
         schedules=[nightly_reindex, nightly_optimize, nightly_check, nightly_image_check],
         sensors=[

@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from s3pipelines.cli.batch import batch
 from s3pipelines.cli.buckets import buckets
 from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.demo import demo
@@ -36,7 +37,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(CliContext)
 
 
-for command in (demo, up, sources, buckets, index, objects, images, sql, doctor):
+for command in (demo, up, sources, buckets, index, objects, images, batch, sql, doctor):
     cli.add_command(command)
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from s3pipelines.cli.context import CliContext
-from s3pipelines.core.errors import printable
-from s3pipelines.core.sql.selection import Selection, read_keys, unknown_keys
+from s3pipelines.core.errors import InvalidInput, printable
+from s3pipelines.core.sql.key_lists import KeyList, read_batch_manifest, read_keys
+from s3pipelines.core.sql.selection import Selection, unknown_keys
 
 _OPTIONS = (
     click.option("--where", metavar="SQL", help="A condition over the columns of 'objects'."),
@@ -20,6 +21,12 @@ _OPTIONS = (
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
         help="The full keys in this text file, one a line.",
+    ),
+    click.option(
+        "--manifest",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="The keys in this CSV manifest of S3 Batch Operations.",
     ),
 )
 _MOST_EXAMPLES = 3
@@ -36,10 +43,20 @@ def chosen_selection(options: dict[str, Any]) -> Selection:
     """The selection that the options describe.
 
     Raises:
-        InvalidInput: The file of keys cannot be read.
+        InvalidInput: The file of keys cannot be read, or two are given.
     """
-    keys_from = options.pop("keys_from")
-    return Selection(**options, keys=read_keys(keys_from) if keys_from else None)
+    listed = _listed(options.pop("keys_from"), options.pop("manifest"))
+    if listed is None:
+        return Selection(**options)
+    return Selection(**options, keys=listed.keys, bucket=listed.bucket)
+
+
+def _listed(keys_from: Path | None, manifest: Path | None) -> KeyList | None:
+    if keys_from is not None and manifest is not None:
+        raise InvalidInput("--keys-from and --manifest both list keys.", hint="Give one of them.")
+    if keys_from is not None:
+        return read_keys(keys_from)
+    return read_batch_manifest(manifest) if manifest is not None else None
 
 
 def warn_of_unknown_keys(context: CliContext, source_id: str, selection: Selection) -> int:

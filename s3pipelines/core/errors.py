@@ -90,7 +90,18 @@ class Gone(StorageError):
 
 
 class PreconditionFailed(StorageError):
-    """The object changed in the meantime, so the conditional request was refused."""
+    """The object changed in the meantime, so the conditional request was refused.
+
+    Attributes:
+        retried: The request was repeated, as an answer was lost: it may be its own work that
+            stands in its way.
+    """
+
+    retried = False
+
+
+class Archived(StorageError):
+    """The object lies in an archive and was not restored."""
 
 
 class Unreachable(StorageError):

@@ -61,11 +61,11 @@ class Catalog:
 
     def derivatives_location(self, source_id: str) -> Location:
         """The folder where the derivatives of a source go; no two sources share one."""
-        if self.derivatives is None:
-            return self.location.child("derivatives").child(source_id)
-        if SOURCE_FIELD not in self.derivatives:
-            return parse_location(self.derivatives).child(source_id)
-        return parse_location(self.derivatives.replace(SOURCE_FIELD, source_id))
+        return self._place(self.derivatives, "derivatives", source_id)
+
+    def trash_location(self, source_id: str) -> Location:
+        """The folder where deleted objects of a source are kept; no two sources share one."""
+        return self._place(self.trash, "trash", source_id)
 
     def own_locations(self) -> dict[str, Location]:
         """The folders that only the project writes, by what they hold.
@@ -78,6 +78,13 @@ class Catalog:
             "derivatives": self._fixed_part(self.derivatives, "derivatives"),
             "trash": self._fixed_part(self.trash, "trash"),
         }
+
+    def _place(self, template: str | None, default: str, source_id: str) -> Location:
+        if template is None:
+            return self.location.child(default).child(source_id)
+        if SOURCE_FIELD not in template:
+            return parse_location(template).child(source_id)
+        return parse_location(template.replace(SOURCE_FIELD, source_id))
 
     def _fixed_part(self, template: str | None, default: str) -> Location:
         if template is None:

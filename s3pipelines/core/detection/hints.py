@@ -27,9 +27,15 @@ class Hinted:
 
 
 class Addressing:
-    """Finds the sources that a key belongs to; made once for many notices."""
+    """Finds the sources that a key belongs to; made once for many notices.
 
-    def __init__(self, sources: Iterable[Source]) -> None:
+    Args:
+        sources: The registered ones.
+        observed_by: Who noticed, as the ledger has it.
+    """
+
+    def __init__(self, sources: Iterable[Source], observed_by: str = "event") -> None:
+        self._observed_by = observed_by
         self._by_bucket: dict[str, list[tuple[Source, Scope]]] = {}
         for source in sources:
             self._by_bucket.setdefault(source.bucket, []).append((source, Scope(source)))
@@ -51,6 +57,7 @@ class Addressing:
             outside += not concerned
             for source, scope, key in concerned:
                 row = _row(source, scope, key, notice, delivery, at)
+                row["observed_by"] = self._observed_by
                 of_source = rows.setdefault(source.id, {})
                 duplicates += row["id"] in of_source
                 of_source[row["id"]] = row
@@ -87,6 +94,5 @@ def _row(
         event=notice.event or None,
         event_time=notice.event_time,
         observed_at=at,
-        observed_by="event",
         note=None if wanted else "The source leaves it out (--include, --exclude).",
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from s3pipelines.core.errors import (
     AccessDenied,
+    Archived,
     BadCredentials,
     Gone,
     NoSuchBucket,
@@ -29,7 +30,7 @@ from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.results import Thumbnail
 from s3pipelines.core.imaging.thumbnails import make_thumbnail, thumbnail_name
 from s3pipelines.core.storage.outputs import Outputs
-from s3pipelines.core.storage.ranged_reads import Archived, ObjectReader, S3Bytes
+from s3pipelines.core.storage.ranged_reads import ObjectReader, S3Bytes
 
 # Larger files go through a temporary file without a name instead of memory.
 _IN_MEMORY_BYTES = 32 * 1024 * 1024

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -16,16 +15,16 @@ from s3pipelines.core.catalog.schemas import (
     DERIVATIVES,
     IMAGES,
     OBJECTS,
+    TAGS,
     TableSchema,
 )
 from s3pipelines.core.catalog.views import create_source_views
-from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sql.failures import statement_error
 from s3pipelines.core.sql.gate import check_read_only
 from s3pipelines.core.sql.key_heads import head_of_glob, head_of_regex, writable
 
 # What a condition may ask beside `objects`.
-_ASKABLE = (IMAGES, DERIVATIVES, CHANGES, ANNOTATIONS)
+_ASKABLE = (IMAGES, DERIVATIVES, CHANGES, ANNOTATIONS, TAGS)
 _LISTED_KEYS = "selected_keys"
 # A set of a shell pattern: `[abc]`, `[!a-z]`, also with a bracket as its first member.
 _SET = re.compile(r"\[(!?+)(.[^\]]*)\]", re.DOTALL)
@@ -42,6 +41,7 @@ class Selection:
         glob: The whole key below the source's prefix matches; `*` also matches `/`.
         limit: Most objects.
         keys: Full keys, as the index has them.
+        bucket: The bucket of these keys, where that is told.
     """
 
     where: str | None = None
@@ -49,6 +49,14 @@ class Selection:
     glob: str | None = None
     limit: int | None = None
     keys: frozenset[str] | None = None
+    bucket: str | None = None
+
+    def __str__(self) -> str:
+        told = {"where": self.where, "regex": self.regex, "glob": self.glob, "limit": self.limit}
+        parts = [f"{name} {value}" for name, value in told.items() if value is not None]
+        if self.keys is not None:
+            parts.append(f"{len(self.keys):,} listed keys")
+        return ", ".join(parts) or "everything"
 
     def condition(self, connection: duckdb.DuckDBPyConnection, prefix: str) -> str:
         """The selection as an SQL condition over the view `objects` of the connection.
@@ -65,6 +73,8 @@ class Selection:
         if self.keys is not None:
             _register_keys(connection, self.keys)
             parts.append(f"key IN (SELECT key FROM {_LISTED_KEYS})")
+        if self.bucket is not None:
+            parts.append(f"bucket = {sql_text(self.bucket)}")
         if self.glob is not None:
             parts.append(f"regexp_full_match({name}, {sql_text(_regex_of(self.glob))}, 's')")
         if self.regex is not None:
@@ -105,26 +115,6 @@ class Selection:
     def is_everything(self) -> bool:
         """It restricts nothing."""
         return self == Selection()
-
-
-def read_keys(path: Path) -> frozenset[str]:
-    """The keys in a text file, one a line.
-
-    Raises:
-        InvalidInput: The file cannot be read, or has none.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(
-            f"The keys in {path} cannot be read ({error}).", hint="Give a UTF-8 text file."
-        ) from error
-    # Not `splitlines`, which also splits at characters that a key may hold.
-    lines = (line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n"))
-    keys = frozenset(line for line in lines if line)
-    if not keys:
-        raise InvalidInput(f"There is no key in {path}.", hint="Write one full key a line.")
-    return keys
 
 
 def unknown_keys(catalog: Catalog, source_id: str, selection: Selection) -> list[str]:

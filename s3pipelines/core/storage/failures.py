@@ -26,6 +26,7 @@ from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
 from s3pipelines.core.errors import (
     AccessDenied,
+    Archived,
     BadCredentials,
     Gone,
     NoSuchBucket,
@@ -87,6 +88,11 @@ _BY_CODE: dict[str, tuple[type[StorageError], str, str]] = {
         "Check S3PIPELINES_UPLOAD_QUEUE_URL, or make it with 's3pipelines buckets configure'.",
     ),
     "NoSuchKey": (Gone, "There is no object {target}.", "It may have been deleted meanwhile."),
+    "InvalidObjectState": (
+        Archived,
+        "{target} lies in an archive.",
+        "Restore it first.",
+    ),
     "PreconditionFailed": (
         PreconditionFailed,
         "{target} was changed by somebody else meanwhile.",
@@ -274,7 +280,10 @@ def _from_response(error: ClientError, asked: _Target) -> StorageError:
     region = headers.get("x-amz-bucket-region", "the region of the bucket")
     bucket = asked.bucket
     values = {"bucket": bucket, "target": target, "operation": operation, "region": region}
-    return kind(text.format(**values), hint=hint.format(**values))
+    failure = kind(text.format(**values), hint=hint.format(**values))
+    if isinstance(failure, PreconditionFailed):
+        failure.retried = response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
+    return failure
 
 
 def _one_line(error: object) -> str:

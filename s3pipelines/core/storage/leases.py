@@ -124,6 +124,29 @@ def hold(
         lease.release()
 
 
+def holder_of(documents: Documents, name: str) -> Holder | None:
+    """Who holds a lease right now; None if nobody does.
+
+    A holder renews its lease every few seconds, so this waits until it is seen to do so, and at
+    most for as long as a lease lasts that nobody renews.
+
+    Raises:
+        StorageError: The catalog cannot be read.
+    """
+    first = _read_or_none(documents, name)
+    started = time.monotonic()
+    while True:
+        current = _read_or_none(documents, name)
+        holder = Holder.decoded(current.body) if current else None
+        if current is None or holder is None or holder.surely_gone():
+            return None
+        if first is None or current.tag != first.tag:
+            return holder
+        if time.monotonic() - started > EXPIRE_AFTER_S:
+            return None
+        time.sleep(_POLL_EVERY_S)
+
+
 def _acquire(documents: Documents, name: str, holder: Holder, wait_s: float) -> str:
     """Wait until the lease is free or abandoned, and take it; returns the document's tag."""
     deadline = time.monotonic() + wait_s

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from botocore.client import BaseClient
-from botocore.exceptions import ClientError
 
 from s3pipelines.core.errors import StorageError, Unreachable
 from s3pipelines.core.storage.access import Access
@@ -18,10 +17,6 @@ from s3pipelines.core.storage.quick import QuickObjects
 ARCHIVED_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _CHUNK_BYTES = 1024 * 1024
 _ATTEMPTS = 3
-
-
-class Archived(StorageError):
-    """The object lies in an archive and was not restored."""
 
 
 class ObjectReader:
@@ -97,16 +92,9 @@ class ObjectReader:
                 body.close()
 
     def _get(self, key: str, etag: str, byte_range: str) -> dict[str, Any]:
-        try:
-            return self._client.get_object(
-                Bucket=self._bucket, Key=key, IfMatch=f'"{etag}"', Range=byte_range
-            )
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "InvalidObjectState":
-                raise Archived(
-                    f"s3://{self._bucket}/{key} lies in an archive.", hint="Restore it first."
-                ) from error
-            raise
+        return self._client.get_object(
+            Bucket=self._bucket, Key=key, IfMatch=f'"{etag}"', Range=byte_range
+        )
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import IMAGES
 from s3pipelines.core.catalog.tables import ensure_table
+from s3pipelines.core.errors import Archived
 from s3pipelines.core.imaging import steps, work
 from s3pipelines.core.imaging.limits import Limits
 from s3pipelines.core.imaging.pool import DecodePool
@@ -24,7 +25,7 @@ from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.locations import FolderLocation, S3Location
-from s3pipelines.core.storage.ranged_reads import Archived, ObjectReader
+from s3pipelines.core.storage.ranged_reads import ObjectReader
 from tests.core.imaging.conftest import MakePool
 from tests.core.imaging.pictures import file_of, quadrants
 from tests.core.imaging.sources import indexed, keys_missing, rows_of

@@ -1,7 +1,6 @@
 """Selections as SQL conditions: what they let through, and what they refuse."""
 
 import fnmatch
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from s3pipelines.core.errors import InvalidInput
-from s3pipelines.core.sql.selection import Selection, read_keys
+from s3pipelines.core.sql.selection import Selection
 
 KEYS = ["maps/a.tif", "maps/b.jpg", "maps/sub/c.tif", "maps/Ä%_[x].tif"]
 
@@ -71,19 +70,3 @@ def test_globs_mean_what_they_mean_to_fnmatch(glob: str, name: str):
     expected = fnmatch.fnmatchcase(name, glob)
 
     assert (selected(Selection(glob=glob), [f"p/{name}"], "p/") != []) == expected
-
-
-def test_keys_are_read_one_a_line(tmp_path: Path):
-    path = tmp_path / "keys.txt"
-    path.write_bytes("\ufeffmaps/a.tif\r\n\nmaps/ x\u2028y \n".encode())
-
-    assert read_keys(path) == {"maps/a.tif", "maps/ x\u2028y "}
-
-
-@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xff\xfe"])
-def test_a_file_without_keys_is_refused(tmp_path: Path, content: bytes):
-    path = tmp_path / "keys.txt"
-    path.write_bytes(content)
-
-    with pytest.raises(InvalidInput, match="keys"):
-        read_keys(path)

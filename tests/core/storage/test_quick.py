@@ -10,6 +10,7 @@ import pytest
 
 from s3pipelines.core.errors import (
     AccessDenied,
+    Archived,
     BadCredentials,
     Gone,
     InvalidInput,
@@ -25,7 +26,7 @@ from s3pipelines.core.storage.clients import botocore_session, client_of
 from s3pipelines.core.storage.locations import FolderLocation, S3Location
 from s3pipelines.core.storage.outputs import open_outputs
 from s3pipelines.core.storage.quick import QuickObjects, addressable
-from s3pipelines.core.storage.ranged_reads import Archived, ObjectReader
+from s3pipelines.core.storage.ranged_reads import ObjectReader
 from s3pipelines.services.ports import free_port
 from tests.core.storage.fake_s3 import Answer, Asked, FakeS3, error_answer, fake_s3
 

@@ -1,6 +1,7 @@
 """Asking S3 about one bucket: signed, retried, at the pace that the server bears."""
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from botocore.exceptions import (
 )
 from yarl import URL
 
-from s3pipelines.core.storage.http.pace import Pace, pause_s
+from s3pipelines.core.storage.http.pace import Pace, Room, pause_s
 from s3pipelines.core.storage.http.places import BucketPlace
 from s3pipelines.core.storage.http.signing import (
+    EMPTY_SHA256,
     Request,
     path_of,
     query_of,
@@ -35,6 +37,10 @@ _READ_S = 60
 _READ_BYTES = 1 << 20
 _OVERTAXED = (429, 503)
 _FAILED_FOR_NOW = (500, 502, 504, 408)
+# Refused, but only because something else was under way with the same key.
+_COLLIDED = ("OperationAborted", "ConditionalRequestConflict")
+# A copy is answered with 200 as soon as it has begun, so that its failure stands in the body.
+_STATUS_OF_LATE_ERROR = {"InternalError": 500, "SlowDown": 503, "ServiceUnavailable": 503}
 # "Slow down" means later, not never: with the pace halved each time, it is tried longer.
 _MORE_ATTEMPTS_WHEN_OVERTAXED = 2
 
@@ -62,8 +68,14 @@ class BucketClient:
 
     def __init__(self, place: BucketPlace, *, most_in_flight: int) -> None:
         self.pace = Pace(most_in_flight)
+        self._room = Room(self.pace)
         self._place = place
         self._most = most_in_flight
+
+    @property
+    def bucket(self) -> str:
+        """The bucket that it asks about."""
+        return self._place.bucket
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -85,15 +97,28 @@ class BucketClient:
         await self._session.close()
 
     async def ask(
-        self, operation: str, method: str, *, key: str = "", query: Mapping[str, str] | None = None
+        self,
+        operation: str,
+        method: str,
+        *,
+        key: str = "",
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
     ) -> Reply:
         """Ask once, and again while there is hope.
 
+        A request that writes may be repeated after its answer was lost. Where it has a
+        precondition, it is then refused because of itself: the error says how often it was tried
+        (`RetryAttempts`, as botocore has it).
+
         Args:
             operation: S3's name of it, for errors.
-            method: `GET` or `HEAD`.
+            method: In capitals.
             key: Of an object; none for the bucket.
             query: Parameters.
+            headers: Others, with lower-case names.
+            body: What is sent; held in memory.
 
         Raises:
             ClientError: The server refused, as botocore would raise it.
@@ -104,37 +129,55 @@ class BucketClient:
             attempt += 1
             asked_at = time.monotonic()
             try:
-                status, reply = await self._ask_once(method, key, query or {})
+                async with self._room:
+                    status, reply = await self._ask_once(
+                        method, key, query or {}, headers or {}, body
+                    )
             except (EndpointConnectionError, ReadTimeoutError, IncompleteReadError):
                 if attempt >= self._place.max_attempts:
                     raise
             else:
+                if status < 300 and method in ("PUT", "POST") and reply.body:
+                    status = _late_status(status, reply)
                 if status < 300:
                     self.pace.went_well()
                     return reply
-                if not self._hopeful(status, attempt, asked_at):
-                    raise _client_error(operation, status, reply)
+                if not self._hopeful(status, reply, attempt, asked_at):
+                    raise _client_error(operation, status, reply, attempt - 1)
             await asyncio.sleep(pause_s(attempt))
 
-    def _hopeful(self, status: int, attempt: int, asked_at: float) -> bool:
+    def _hopeful(self, status: int, reply: Reply, attempt: int, asked_at: float) -> bool:
         most = self._place.max_attempts
         if status in _OVERTAXED:
             self.pace.slow_down(asked_at)
             return attempt < (most * _MORE_ATTEMPTS_WHEN_OVERTAXED if most > 1 else 1)
-        return status in _FAILED_FOR_NOW and attempt < most
+        if status == 409 and error_code(reply.body) not in _COLLIDED:
+            return False
+        return status in (*_FAILED_FOR_NOW, 409) and attempt < most
 
-    async def _ask_once(self, method: str, key: str, query: Mapping[str, str]) -> tuple[int, Reply]:
+    async def _ask_once(
+        self,
+        method: str,
+        key: str,
+        query: Mapping[str, str],
+        more: Mapping[str, str],
+        body: bytes,
+    ) -> tuple[int, Reply]:
         place = self._place
         path, parameters = path_of(place.path, key), query_of(query)
         url = f"{place.origin}{path}?{parameters}" if parameters else f"{place.origin}{path}"
-        headers = await self._headers(method, path, parameters)
+        headers = await self._headers(method, path, parameters, more, body)
         try:
             async with self._session.request(
-                method, URL(url, encoded=True), headers=headers, allow_redirects=False
+                method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=body or None,
+                allow_redirects=False,
             ) as response:
-                body = await response.read()
+                said = await response.read()
                 lowered = {name.lower(): value for name, value in response.headers.items()}
-                return response.status, Reply(lowered, body)
+                return response.status, Reply(lowered, said)
         except aiohttp.ClientSSLError as error:
             raise SSLError(endpoint_url=place.origin, error=error) from error
         except aiohttp.ClientPayloadError as error:
@@ -144,12 +187,17 @@ class BucketClient:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise EndpointConnectionError(endpoint_url=place.origin, error=error) from error
 
-    async def _headers(self, method: str, path: str, query: str) -> dict[str, str]:
+    async def _headers(
+        self, method: str, path: str, query: str, more: Mapping[str, str], body: bytes
+    ) -> dict[str, str]:
         keys = await self._place.keys()
-        more = {"x-amz-request-payer": "requester"} if self._place.requester_pays else {}
+        asked = dict(more)
+        if self._place.requester_pays:
+            asked["x-amz-request-payer"] = "requester"
         if keys is None:
-            return more
-        request = Request(method, self._place.host, path, query, more)
+            return asked
+        payload = hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256
+        request = Request(method, self._place.host, path, query, asked, payload)
         return signed_headers(request, keys, self._place.region, datetime.now(UTC))
 
 
@@ -159,14 +207,36 @@ def _timeout(origin: str, error: aiohttp.ServerTimeoutError) -> Exception:
     return ReadTimeoutError(endpoint_url=origin, error=error)
 
 
-def _client_error(operation: str, status: int, reply: Reply) -> ClientError:
+def error_code(body: bytes) -> str:
+    """The code of an error in XML; empty if it is none."""
+    return _error(body).get("Code", "")
+
+
+def _error(body: bytes) -> dict[str, str]:
+    try:
+        root = ElementTree.fromstring(body) if body else None
+    except ElementTree.ParseError:
+        return {}
+    if root is None or root.tag.rpartition("}")[2] != "Error":
+        return {}
+    return {part.tag.rpartition("}")[2]: part.text or "" for part in root}
+
+
+def _late_status(status: int, reply: Reply) -> int:
+    """The status that an answer would have had, had it been sent when the work was done."""
+    if b"<Error" not in reply.body[:200]:
+        return status
+    return _STATUS_OF_LATE_ERROR.get(error_code(reply.body), 400)
+
+
+def _client_error(operation: str, status: int, reply: Reply, retries: int) -> ClientError:
     """The error that botocore would raise; a HEAD has no body, and its code is the status."""
-    said = {"Code": str(status), "Message": ""}
-    if reply.body:
-        try:
-            root = ElementTree.fromstring(reply.body)
-            said |= {part.tag.rpartition("}")[2]: part.text or "" for part in root}
-        except ElementTree.ParseError:
-            said["Message"] = reply.body[:200].decode(errors="replace")
-    metadata = {"HTTPStatusCode": status, "HTTPHeaders": dict(reply.headers)}
+    said = {"Code": str(status), "Message": ""} | _error(reply.body)
+    if reply.body and not said["Message"] and said["Code"] == str(status):
+        said["Message"] = reply.body[:200].decode(errors="replace")
+    metadata = {
+        "HTTPStatusCode": status,
+        "HTTPHeaders": dict(reply.headers),
+        "RetryAttempts": retries,
+    }
     return ClientError({"Error": said, "ResponseMetadata": metadata}, operation)  # pyright: ignore[reportArgumentType]

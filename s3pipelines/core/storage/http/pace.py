@@ -1,8 +1,11 @@
 """How many requests may be under way: fewer when the server asks to slow down, then more again."""
 
+import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Callable
+from types import TracebackType
 
 _LONGEST_PAUSE_S = 20.0
 _FIRST_PAUSE_S = 0.1
@@ -41,6 +44,46 @@ class Pace:
         if asked_at > self._slowed_at:
             self._slowed_at = self._clock()
             self._allowed = max(1.0, self._allowed / 2)
+
+
+class Room:
+    """Lets as many requests through at a time as the pace allows; the others wait in their order.
+
+    Used by one event loop, as `async with`.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._inside = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def __aenter__(self) -> None:
+        while self._inside >= self._pace.allowed:
+            place = asyncio.get_running_loop().create_future()
+            self._waiting.append(place)
+            try:
+                await place
+            except asyncio.CancelledError:
+                self._wake_next()  # What this one was woken for is there for another.
+                raise
+        self._inside += 1
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._inside -= 1
+        self._wake_next()
+
+    def _wake_next(self) -> None:
+        free = self._pace.allowed - self._inside
+        while free > 0 and self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+                free -= 1
 
 
 def pause_s(attempt: int) -> float:

@@ -1,4 +1,4 @@
-"""AWS Signature Version 4 for requests without a body, with the signing key of the day kept.
+"""AWS Signature Version 4, with the signing key of the day kept.
 
 botocore's signer takes 0.2 ms a request, this one 0.03 ms; they give the same signature (the tests
 compare them). Source: the AWS General Reference, "Create a signed AWS API request".
@@ -43,14 +43,15 @@ def query_of(parameters: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Request:
-    """A request without a body.
+    """A request as it is signed.
 
     Attributes:
-        method: `GET` or `HEAD`, in capitals.
+        method: In capitals.
         host: Host and port, as the request names them.
         path: Percent-encoded; see `path_of`.
         query: See `query_of`.
         headers: Others that are signed, with lower-case names.
+        payload: SHA-256 of the body, or `UNSIGNED`.
     """
 
     method: str
@@ -58,6 +59,7 @@ class Request:
     path: str
     query: str
     headers: Mapping[str, str]
+    payload: str = EMPTY_SHA256
 
 
 def signed_headers(request: Request, keys: Keys, region: str, now: datetime) -> dict[str, str]:
@@ -75,7 +77,7 @@ def signed_headers(request: Request, keys: Keys, region: str, now: datetime) -> 
     at = now.strftime("%Y%m%dT%H%M%SZ")
     headers = {
         "host": request.host,
-        "x-amz-content-sha256": EMPTY_SHA256,
+        "x-amz-content-sha256": request.payload,
         "x-amz-date": at,
         **request.headers,
     }
@@ -84,7 +86,7 @@ def signed_headers(request: Request, keys: Keys, region: str, now: datetime) -> 
     names = sorted(headers)
     listed = "".join(f"{name}:{headers[name].strip()}\n" for name in names)
     signed = ";".join(names)
-    lines = (request.method, request.path, request.query, listed, signed, EMPTY_SHA256)
+    lines = (request.method, request.path, request.query, listed, signed, request.payload)
     scope = f"{at[:8]}/{region}/s3/aws4_request"
     digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     text = f"{_ALGORITHM}\n{at}\n{scope}\n{digest}"

@@ -1,0 +1,125 @@
+"""Writing objects onto themselves: how S3 changes a storage class, or metadata."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from s3pipelines.core.batch.actions.action import Chunk
+from s3pipelines.core.batch.changes import Changes
+from s3pipelines.core.batch.copying import Errand, copy_object
+from s3pipelines.core.batch.looking import Seen, look_at
+from s3pipelines.core.batch.outcomes import failed, not_as_planned
+from s3pipelines.core.batch.removal import remove_versions
+from s3pipelines.core.batch.returning import facts_of
+from s3pipelines.core.batch.rows import Outcome, Precondition, Row
+from s3pipelines.core.batch.sites import Sites
+from s3pipelines.core.errors import StorageError
+
+
+async def still_there(
+    sites: Sites, chunk: Chunk
+) -> tuple[list[tuple[Row, Precondition]], list[Outcome]]:
+    """The rows whose objects are as planned, each with how it was looked at, and the others."""
+    source = sites.source
+    seen = await look_at(source.client, source.facts.location, [row.key for row in chunk.rows])
+    there: list[tuple[Row, Precondition]] = []
+    ended: list[Outcome] = []
+    for row in chunk.rows:
+        now = seen[row.key]
+        if now is not None and now.etag == row.etag:
+            there.append((row, now.by))
+        else:
+            ended.append(_otherwise(row, now))
+    return there, ended
+
+
+async def as_planned(
+    sites: Sites, chunk: Chunk, work: Callable[[Row, Precondition], Awaitable[Outcome]]
+) -> list[Outcome]:
+    """Look at the objects of a chunk, and work on those that are as planned.
+
+    Args:
+        sites: The buckets of the plan.
+        chunk: The rows.
+        work: Is given a row, and how it was looked at.
+    """
+    there, ended = await still_there(sites, chunk)
+    return ended + list(await asyncio.gather(*(attempted(row, work(row, by)) for row, by in there)))
+
+
+async def attempted(row: Row, work: Awaitable[Outcome]) -> Outcome:
+    """What became of a row, also where S3 said no."""
+    try:
+        return await work
+    except StorageError as error:
+        return failed(row, error)
+
+
+async def rewrite(sites: Sites, row: Row, changes: Changes, keeps: dict[str, Any]) -> Outcome:
+    """Write an object onto itself, otherwise than it was.
+
+    Args:
+        sites: The buckets of the plan.
+        row: The object.
+        changes: What is otherwise.
+        keeps: What an undo needs.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    source = sites.source
+    errand = Errand(
+        origin=source,
+        key=row.key,
+        etag=row.etag,
+        size_bytes=row.size_bytes,
+        target=source,
+        target_key=row.key,
+        storage_class=row.storage_class,
+        replaces=row.etag,
+        changes=changes,
+    )
+    copied = await copy_object(sites, errand)
+    facts = {**keeps, "made": [copied.etag, copied.version_id]}
+    native = source.facts.enforced.copy_source_if_match
+    return Outcome(row, "done", None, None, "native" if native else "head", copied.etag, facts)
+
+
+async def rewrite_back(
+    sites: Sites, chunk: Chunk, changes_of: Callable[[dict[str, Any]], Changes]
+) -> list[Outcome]:
+    """Undo it: in a bucket with versions the one before is the current one again."""
+    source = sites.source
+    seen = await look_at(source.client, source.facts.location, [row.key for row in chunk.rows])
+
+    async def one(row: Row) -> Outcome:
+        facts, now = facts_of(row), seen[row.key]
+        etag, version = facts["made"]
+        if now is None or now.etag != etag:
+            return _otherwise(row, now)
+        try:
+            if source.facts.keeps_versions and version is not None:
+                removed = (await remove_versions(source, [(row.key, version)]))[0]
+                return failed(row, removed.error) if removed.error else Outcome(row, "done")
+            errand = Errand(
+                origin=source,
+                key=row.key,
+                etag=etag,
+                size_bytes=row.size_bytes,
+                target=source,
+                target_key=row.key,
+                replaces=etag,
+                changes=changes_of(facts),
+            )
+            back = await copy_object(sites, errand)
+        except StorageError as error:
+            return failed(row, error)
+        return Outcome(row, "done", precondition=now.by, etag=back.etag)
+
+    return list(await asyncio.gather(*map(one, chunk.rows)))
+
+
+def _otherwise(row: Row, now: Seen | None) -> Outcome:
+    if now is None:
+        return not_as_planned(row, "gone", f"{row.key} was deleted since.")
+    return not_as_planned(row, "changed", f"{row.key} was overwritten since.")

@@ -1,0 +1,51 @@
+"""Applying a plan from one process, shard after shard; Dagster applies its shards as steps."""
+
+from collections.abc import Callable
+
+from s3pipelines.core.batch.applications import open_application
+from s3pipelines.core.batch.report import Report, report_on
+from s3pipelines.core.batch.shards import run_shard
+from s3pipelines.core.catalog.catalog import Catalog
+
+
+def apply_plan(
+    catalog: Catalog,
+    plan_id: str,
+    *,
+    actor: str | None = None,
+    reason: str = "",
+    say: Callable[[str], object] = lambda _: None,
+    progress: Callable[[int], object] = lambda _: None,
+) -> Report:
+    """Carry out what a plan says and is not done yet.
+
+    It may be killed anywhere, and applied again: what is done stays done.
+
+    Args:
+        catalog: Where the plan is.
+        plan_id: The plan.
+        actor: Who applies it; whoever runs this process by default.
+        reason: Why; what the plan says by default.
+        say: Is told of the steps, a line each.
+        progress: Is told how many objects have an outcome, all in all.
+
+    Raises:
+        NotFound: There is no such plan, or its source is gone.
+        InvalidInput: The source was registered anew, or is read-only by now.
+        Busy: Another process is applying the plan.
+        AccessDenied: Something that the plan needs is not allowed.
+        StorageError: A bucket, or the catalog, cannot be used; what was done is noted.
+    """
+    opened = open_application(catalog, plan_id, actor=actor, reason=reason)
+    if changed := opened.application.changed:
+        say(f"{changed:,} of the planned objects have changed since; they will be left alone")
+    ended = 0
+
+    def advance(rows: int) -> None:
+        nonlocal ended
+        ended += rows
+        progress(ended)
+
+    for shard in opened.plan.shards:
+        run_shard(catalog, opened, shard, advance)
+    return report_on(catalog, plan_id)

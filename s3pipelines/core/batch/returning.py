@@ -1,0 +1,216 @@
+"""Taking copies back: the originals return, the copies go, and what these had replaced returns."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from s3pipelines.core.batch.actions.action import Chunk
+from s3pipelines.core.batch.copying import Errand, copy_object
+from s3pipelines.core.batch.looking import Seen, look_at
+from s3pipelines.core.batch.outcomes import failed, not_as_planned
+from s3pipelines.core.batch.removal import remove, remove_versions
+from s3pipelines.core.batch.rows import Outcome, Row
+from s3pipelines.core.batch.sites import Site, Sites
+from s3pipelines.core.batch.verifying import same_bytes
+from s3pipelines.core.errors import Gone, PreconditionFailed, StorageError
+from s3pipelines.core.storage.verbs.versions import list_versions_of_key
+
+
+async def take_back_copies(sites: Sites, rows: Sequence[Row]) -> list[Outcome]:
+    """Remove what a plan wrote to its targets, each only if it still is what was written.
+
+    Raises:
+        StorageError: The target cannot be asked at all.
+    """
+    target = sites.target
+    seen = await look_at(target.client, target.facts.location, [row.target or "" for row in rows])
+    outcomes: list[Outcome] = []
+    versions: dict[str, Row] = {}
+    plain: dict[str, Row] = {}
+    replaced: list[Row] = []
+    for row in rows:
+        facts, now = facts_of(row), seen[row.target or ""]
+        if now is None or now.etag != facts["made"][0]:
+            outcomes.append(_no_copy(row, now))
+        elif target.facts.keeps_versions:
+            versions[row.target or ""] = row
+        elif facts.get("replaced"):
+            replaced.append(row)
+        else:
+            plain[row.target or ""] = row
+    outcomes += await _remove_versions(target, versions)
+    outcomes += await _remove_plain(target, plain)
+    outcomes += await asyncio.gather(*(_put_back_replaced(sites, row) for row in replaced))
+    return outcomes
+
+
+async def bring_back_originals(sites: Sites, chunk: Chunk) -> tuple[list[Row], list[Outcome]]:
+    """Bring back the originals that a move deleted, and verify them.
+
+    Returns:
+        The rows whose originals are there as they were, and outcomes of the others.
+
+    Raises:
+        StorageError: The source cannot be asked at all.
+    """
+    source = sites.source
+    seen = await look_at(source.client, source.facts.location, [row.key for row in chunk.rows])
+
+    async def bring_back(row: Row) -> Row | Outcome:
+        now = seen[row.key]
+        if now is not None:
+            return row if now.etag == row.etag else _taken(row)
+        try:
+            if source.facts.keeps_versions:
+                return await uncovered(source, row)
+            return await _copied_back(sites, row)
+        except StorageError as error:
+            return failed(row, error)
+
+    ended = await asyncio.gather(*map(bring_back, chunk.rows))
+    back = [one for one in ended if isinstance(one, Row)]
+    return back, [one for one in ended if isinstance(one, Outcome)]
+
+
+async def uncovered(source: Site, row: Row) -> Row | Outcome:
+    """Remove the delete marker over an object, so that it is there again as it was.
+
+    Raises:
+        StorageError: It cannot be removed.
+    """
+    versions = await list_versions_of_key(source.client, row.key)
+    if not versions or not versions[0].is_delete_marker:
+        return _taken(row) if versions else _not_kept(row)
+    below = next((one for one in versions if not one.is_delete_marker), None)
+    if below is None or below.etag != row.etag:
+        return _not_kept(row)
+    markers = versions[: versions.index(below)]
+    for removed in await remove_versions(source, [(row.key, one.version_id) for one in markers]):
+        if removed.error is not None:
+            return failed(row, removed.error)
+    return row
+
+
+def facts_of(row: Row) -> dict[str, Any]:
+    """What the plan that is taken back had noted of an object."""
+    return json.loads(row.previous or "{}")
+
+
+async def _copied_back(sites: Sites, row: Row) -> Row | Outcome:
+    facts, key = facts_of(row), row.target or ""
+    etag = facts["made"][0]
+    errand = Errand(
+        origin=sites.target,
+        key=key,
+        etag=etag,
+        size_bytes=row.size_bytes,
+        target=sites.source,
+        target_key=row.key,
+        storage_class=facts.get("storage_class"),
+    )
+    try:
+        back = (await copy_object(sites, errand)).etag
+    except PreconditionFailed:
+        now = await _seen(sites.source, row.key)
+        if now is None:
+            raise
+        back = now.etag
+    except Gone:
+        return not_as_planned(row, "gone", f"The copy {key} was deleted since.")
+    same = await same_bytes(sites.target, key, etag, row.size_bytes, sites.source, row.key, back)
+    return row if same else _taken(row)
+
+
+async def _seen(site: Site, key: str) -> Seen | None:
+    return (await look_at(site.client, site.facts.location, [key]))[key]
+
+
+async def _remove_versions(target: Site, rows: dict[str, Row]) -> list[Outcome]:
+    """The version that was written goes, and what was below it is the current one again."""
+    outcomes: list[Outcome] = []
+    wanted: list[tuple[str, str]] = []
+    for key, row in rows.items():
+        version = facts_of(row)["made"][1]
+        if version is None:
+            outcomes.append(not_as_planned(row, "unknown", f"The version of {key} is not known."))
+        else:
+            wanted.append((key, version))
+    for one in await remove_versions(target, wanted):
+        row = rows[one.key]
+        outcomes.append(failed(row, one.error) if one.error else Outcome(row, "done"))
+    return outcomes
+
+
+async def _remove_plain(target: Site, rows: dict[str, Row]) -> list[Outcome]:
+    etags = {key: facts_of(row)["made"][0] for key, row in rows.items()}
+    return [
+        failed(rows[one.key], one.error)
+        if one.error
+        else Outcome(rows[one.key], "done", precondition=one.precondition)
+        for one in await remove(target, etags)
+    ]
+
+
+async def _put_back_replaced(sites: Sites, row: Row) -> Outcome:
+    facts, target, key = facts_of(row), sites.target, row.target or ""
+    kept = facts["replaced"][1]
+    if kept is None or sites.trash is None:
+        return not_as_planned(row, "not_kept", f"What {key} held before was not kept.")
+    try:
+        return await from_trash(sites, row, kept, target, key, replaces=facts["made"][0])
+    except StorageError as error:
+        return failed(row, error)
+
+
+async def from_trash(
+    sites: Sites, row: Row, kept: str, site: Site, key: str, *, replaces: str | None
+) -> Outcome:
+    """Bring an object back from the trash, verify it, and remove it from there.
+
+    Raises:
+        StorageError: It cannot be brought back.
+    """
+    trash = sites.trash
+    in_trash = await _seen(trash, kept) if trash is not None else None
+    if trash is None or in_trash is None:
+        return not_as_planned(row, "gone", f"The trash does not hold {kept} any more.")
+    etag, size_bytes = in_trash.etag, in_trash.size_bytes
+    errand = Errand(
+        origin=trash,
+        key=kept,
+        etag=etag,
+        size_bytes=size_bytes,
+        target=site,
+        target_key=key,
+        storage_class=facts_of(row).get("storage_class"),
+        replaces=replaces,
+    )
+    try:
+        back = (await copy_object(sites, errand)).etag
+    except PreconditionFailed:
+        now = await _seen(site, key)
+        if now is None:
+            raise
+        back = now.etag
+    if not await same_bytes(trash, kept, etag, size_bytes, site, key, back):
+        return _taken(row)
+    for removed in await remove(trash, {kept: etag}):
+        if removed.error is not None:
+            return failed(row, removed.error)
+    return Outcome(row, "done", etag=back)
+
+
+def _no_copy(row: Row, now: Seen | None) -> Outcome:
+    if now is None:
+        # Whoever removed it, or a process before this one: it is as it was.
+        return Outcome(row, "done", precondition="head")
+    return not_as_planned(row, "changed", f"{row.target} was overwritten since; it stays.")
+
+
+def _not_kept(row: Row) -> Outcome:
+    return not_as_planned(row, "gone", f"What was deleted of {row.key} is not kept any more.")
+
+
+def _taken(row: Row) -> Outcome:
+    return not_as_planned(row, "exists", f"{row.key} was written anew since; it stays.")

@@ -1,0 +1,65 @@
+"""`GetObject` in ranges, bound to an ETag."""
+
+import hashlib
+from collections.abc import AsyncIterator
+
+from s3pipelines.core.errors import PreconditionFailed
+from s3pipelines.core.storage.failures import s3_errors
+from s3pipelines.core.storage.http.client import BucketClient
+from s3pipelines.core.storage.verbs.head import head
+from s3pipelines.core.storage.verbs.values import Hashes
+
+_RANGE_BYTES = 8 * 1024 * 1024
+
+
+async def read_range(
+    client: BucketClient,
+    key: str,
+    offset: int,
+    length: int,
+    *,
+    etag: str,
+    version_id: str | None = None,
+) -> bytes:
+    """The bytes from `offset`, `length` of them.
+
+    Raises:
+        PreconditionFailed: The object has another ETag by now.
+        Archived: It has to be restored first.
+        StorageError: It cannot be read.
+    """
+    if length <= 0:
+        return b""
+    headers = {"range": f"bytes={offset}-{offset + length - 1}", "if-match": f'"{etag}"'}
+    query = {"versionId": version_id} if version_id else {}
+    with s3_errors(client.bucket, key):
+        reply = await client.ask("GetObject", "GET", key=key, query=query, headers=headers)
+    return reply.body
+
+
+async def read_hashes(client: BucketClient, key: str, *, etag: str) -> Hashes:
+    """Read an object from its beginning to its end, and tell its digests.
+
+    Raises:
+        PreconditionFailed: The object has another ETag by now, or is gone.
+        Archived: It has to be restored first.
+        StorageError: It cannot be read.
+    """
+    found = await head(client, key)
+    if found is None or found.etag != etag:
+        raise PreconditionFailed(
+            f"s3://{client.bucket}/{key} is another object by now.", hint="Plan it anew."
+        )
+    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    async for part in _parts(client, key, found.size_bytes, etag):
+        md5.update(part)
+        sha256.update(part)
+    return Hashes(found.size_bytes, md5.hexdigest(), sha256.hexdigest())
+
+
+async def _parts(
+    client: BucketClient, key: str, size_bytes: int, etag: str
+) -> AsyncIterator[bytes]:
+    for offset in range(0, size_bytes, _RANGE_BYTES):
+        length = min(_RANGE_BYTES, size_bytes - offset)
+        yield await read_range(client, key, offset, length, etag=etag)
