@@ -69,6 +69,7 @@ def open_application(
     actor: str | None = None,
     reason: str = "",
     run_id: str | None = None,
+    alone: bool = False,
 ) -> Opened:
     """Open a plan, so that its shards can be worked through.
 
@@ -80,6 +81,7 @@ def open_application(
         actor: Who applies it; whoever runs this process by default.
         reason: Why; what the plan says by default.
         run_id: The Dagster run that does it.
+        alone: The caller holds `plan_lease`, and so knows that nobody else applies it.
 
     Raises:
         NotFound: There is no such plan, or its source is gone.
@@ -91,7 +93,8 @@ def open_application(
     plan = read_plan(catalog, plan_id)
     source = _source_of(catalog, plan)
     action = action_of(plan)
-    refuse_if_busy(catalog, plan)
+    if not alone:
+        refuse_if_busy(catalog, plan)
     with LoopThread() as loop:
         facts = loop.run(find_facts(catalog, source, action))
     latest, tag = _latest(catalog, plan_id)
@@ -143,18 +146,24 @@ def last_application(catalog: Catalog, plan_id: str) -> Application | None:
     return _latest(catalog, plan_id)[0]
 
 
+def plan_lease(plan_id: str) -> str:
+    """Name of the lease of a process that applies a plan from its first shard to its last one."""
+    return f"leases/plans/{plan_id}.json"
+
+
 def shard_lease(plan: Plan, shard: Shard) -> str:
     """Name of the lease of whoever works on a shard."""
     return f"leases/plans/{plan.id}/{shard.number:05d}.json"
 
 
 def refuse_if_busy(catalog: Catalog, plan: Plan) -> None:
-    """Make sure that nobody works on a shard of the plan.
+    """Make sure that nobody applies the plan, or works on a shard of it.
 
     Raises:
         Busy: Somebody does.
     """
-    for name in catalog.documents.names(f"leases/plans/{plan.id}/"):
+    shards = catalog.documents.names(f"leases/plans/{plan.id}/")
+    for name in [plan_lease(plan.id), *shards]:
         holder = holder_of(catalog.documents, name)
         if holder is not None:
             raise Busy(

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
-from s3pipelines.core.batch.applications import open_application
+from s3pipelines.core.batch.applications import open_application, plan_lease, refuse_if_busy
+from s3pipelines.core.batch.plans import read_plan
 from s3pipelines.core.batch.report import Report, report_on
 from s3pipelines.core.batch.shards import run_shard
 from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.storage.leases import EXPIRE_AFTER_S, hold
 
 
 def apply_plan(
@@ -36,7 +38,23 @@ def apply_plan(
         AccessDenied: Something that the plan needs is not allowed.
         StorageError: A bucket, or the catalog, cannot be used; what was done is noted.
     """
-    opened = open_application(catalog, plan_id, actor=actor, reason=reason)
+    plan = read_plan(catalog, plan_id)
+    refuse_if_busy(catalog, plan)
+    purpose = f"The application of plan {plan_id}"
+    with hold(catalog.documents, plan_lease(plan_id), purpose, wait_s=EXPIRE_AFTER_S + 5):
+        _apply(catalog, plan_id, actor, reason, say, progress)
+    return report_on(catalog, plan_id)
+
+
+def _apply(
+    catalog: Catalog,
+    plan_id: str,
+    actor: str | None,
+    reason: str,
+    say: Callable[[str], object],
+    progress: Callable[[int], object],
+) -> None:
+    opened = open_application(catalog, plan_id, actor=actor, reason=reason, alone=True)
     if changed := opened.application.changed:
         say(f"{changed:,} of the planned objects have changed since; they will be left alone")
     ended = 0
@@ -48,4 +66,3 @@ def apply_plan(
 
     for shard in opened.plan.shards:
         run_shard(catalog, opened, shard, advance)
-    return report_on(catalog, plan_id)

@@ -46,6 +46,13 @@ class Changes:
         merges = bool(self.content or self.metadata or self.remove)
         return merges or self.encryption is KeptEncryption.keep
 
+    def show_in(self, found: Found) -> bool:
+        """Whether an object is so already, as far as class, headers and metadata go."""
+        if self.storage_class is not None and found.storage_class != self.storage_class:
+            return False
+        described = self.description(found)
+        return described is None or described == found.described
+
     def description(self, found: Found | None) -> Described | None:
         """What the copy says of itself; None if that is what the original says.
 

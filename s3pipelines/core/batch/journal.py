@@ -8,7 +8,7 @@ these rows alone. When their outcomes are in the table, the notes are removed.
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,11 +63,21 @@ class Journal:
         catalog: Where they are kept.
         plan_id: The plan.
         shard: Number of the shard.
-        epoch: Each process that works on the shard has one of its own.
+        epoch: Each application has one of its own.
+        confirm: Makes sure that no other process has taken the shard over; what is noted is about
+            to be done.
     """
 
-    def __init__(self, catalog: Catalog, plan_id: str, shard: int, epoch: int) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        plan_id: str,
+        shard: int,
+        epoch: int,
+        confirm: Callable[[], None],
+    ) -> None:
         self._documents = catalog.documents
+        self._confirm = confirm
         self._folder = f"plan_files/{plan_id}/journal/{shard:05d}/"
         self._epoch = epoch
 
@@ -96,7 +106,8 @@ class Journal:
             self._documents.remove(name)
 
     def write(self, chunk: int, number: int, body: dict[str, Any]) -> None:
-        """Write one note."""
+        """Write one note, if the shard is still this process's."""
+        self._confirm()
         self._documents.put(self._name(chunk, number), json.dumps(body).encode())
 
     def remove(self, chunk: int, number: int) -> None:

@@ -102,7 +102,9 @@ class _ShardWork:
         self._operations = Operations(catalog, opened.plan, opened.application)
         self._tags = TagRows(catalog, opened.plan, self._action)
         self._telling = Telling(catalog, opened.plan, self._action, opened.source)
-        self._journal = Journal(catalog, opened.plan.id, shard.number, opened.application.epoch)
+        self._journal = Journal(
+            catalog, opened.plan.id, shard.number, opened.application.epoch, lease.confirm
+        )
         self.tally = ShardTally()
 
     async def run(self) -> None:
@@ -155,7 +157,6 @@ class _ShardWork:
         left_out = [skipped(row) for row in chunk.rows if row.verdict is not None]
         if not wanted:
             return chunk, left_out
-        await asyncio.to_thread(self._lease.confirm)
         await chunk.notes.begin(wanted)
         part = Chunk(wanted, chunk.notes, chunk.doubtful, chunk.noted)
         return chunk, left_out + await self._action.carry_out(sites, part)

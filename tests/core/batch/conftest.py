@@ -2,14 +2,17 @@
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source
+from tests.core.batch.buckets import Held, contents
 
 Index = Callable[..., None]
+TRASH = "trash-of-tests"
 
 
 @pytest.fixture
@@ -29,3 +32,37 @@ def target_bucket(s3) -> str:
     name = f"target-{uuid.uuid4().hex[:12]}"
     s3.create_bucket(Bucket=name)
     return name
+
+
+@pytest.fixture(params=["plain", "versioned"])
+def versions(request: pytest.FixtureRequest, s3, bucket: str, target_bucket: str) -> str:
+    """Both buckets keep versions, or neither."""
+    if request.param == "versioned":
+        for name in (bucket, target_bucket):
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return request.param
+
+
+@pytest.fixture
+def batch_catalog(local_catalog: Catalog, s3) -> Catalog:
+    """A catalog in a folder, whose trash is a bucket."""
+    s3.create_bucket(Bucket=TRASH)
+    return replace(local_catalog, trash=f"s3://{TRASH}/kept")
+
+
+@pytest.fixture
+def filled(s3, bucket: str, index, versions: str) -> dict[str, Held]:
+    """Objects of all kinds, and what the bucket holds."""
+    for n in range(11):
+        s3.put_object(
+            Bucket=bucket,
+            Key=f"maps/{n:03d}.tif",
+            Body=b"%d" % n,
+            ContentType="image/tiff",
+            Metadata={"number": str(n)},
+            Tagging=f"page={n}&kind=scan",
+        )
+    s3.put_object(Bucket=bucket, Key="maps/odd/ü +%&'<>.jpg", Body=b"odd")
+    s3.put_object(Bucket=bucket, Key="maps/cool.tif", Body=b"ia", StorageClass="STANDARD_IA")
+    index()
+    return contents(s3, bucket)

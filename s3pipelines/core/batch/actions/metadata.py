@@ -87,8 +87,9 @@ class MetadataAction(Action):
 
         async def write(row: Row) -> Outcome:
             facts = before[row.number]
-            described = self._changes.description(None) or _merged(self._changes, facts)
-            return await rewrite(sites, row, Changes(described=described), facts)
+            described = _merged(self._changes, facts)
+            changes = Changes(described=described)
+            return await rewrite(sites, row, changes, facts, doubtful=chunk.is_doubtful(row))
 
         written = (attempted(row, write(row)) for row, _ in there if row.number in before)
         return ended + list(await asyncio.gather(*written))

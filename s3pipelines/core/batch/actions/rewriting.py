@@ -14,6 +14,7 @@ from s3pipelines.core.batch.returning import facts_of
 from s3pipelines.core.batch.rows import Outcome, Precondition, Row
 from s3pipelines.core.batch.sites import Sites
 from s3pipelines.core.errors import StorageError
+from s3pipelines.core.storage.verbs.head import head
 
 
 async def still_there(
@@ -55,7 +56,9 @@ async def attempted(row: Row, work: Awaitable[Outcome]) -> Outcome:
         return failed(row, error)
 
 
-async def rewrite(sites: Sites, row: Row, changes: Changes, keeps: dict[str, Any]) -> Outcome:
+async def rewrite(
+    sites: Sites, row: Row, changes: Changes, keeps: dict[str, Any], *, doubtful: bool
+) -> Outcome:
     """Write an object onto itself, otherwise than it was.
 
     Args:
@@ -63,11 +66,16 @@ async def rewrite(sites: Sites, row: Row, changes: Changes, keeps: dict[str, Any
         row: The object.
         changes: What is otherwise.
         keeps: What an undo needs.
+        doubtful: A process before this one may have done it; once more would make another version.
 
     Raises:
         StorageError: It cannot be written.
     """
     source = sites.source
+    found = await head(source.client, row.key) if doubtful else None
+    if found is not None and found.etag == row.etag and changes.show_in(found):
+        facts = {**keeps, "made": [found.etag, found.version_id]}
+        return Outcome(row, "done", None, None, "head", found.etag, facts)
     errand = Errand(
         origin=source,
         key=row.key,

@@ -44,7 +44,8 @@ class StorageClassAction(Action):
             if row.storage_class == self._class:
                 return Outcome(row, "skipped", "in_class", "It is in this class already.", by)
             keeps = {"storage_class": row.storage_class}
-            return await rewrite(sites, row, Changes(storage_class=self._class), keeps)
+            changes = Changes(storage_class=self._class)
+            return await rewrite(sites, row, changes, keeps, doubtful=chunk.is_doubtful(row))
 
         return await as_planned(sites, chunk, work)
 

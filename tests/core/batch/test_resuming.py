@@ -1,0 +1,71 @@
+"""Applications that broke off: each object has one outcome all the same, and can return."""
+
+from typing import Any
+
+import pytest
+
+from s3pipelines.core.batch.applications import plan_lease
+from s3pipelines.core.batch.applying import apply_plan
+from s3pipelines.core.batch.operations import Operations
+from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.errors import Busy, StorageError
+from s3pipelines.core.sql.selection import Selection
+from s3pipelines.core.storage import leases
+from tests.core.batch.buckets import contents
+from tests.core.batch.plans import plan, undo
+
+
+@pytest.fixture
+def breaking(monkeypatch: pytest.MonkeyPatch):
+    """Operations that are never written: what a process leaves that dies right before."""
+
+    def fail(*_: Any) -> None:
+        raise StorageError("It died.", hint="Go on.")
+
+    monkeypatch.setattr(Operations, "append", fail)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        ("copy", {"to": "s3://{target}/to"}),
+        ("move", {"to": "s3://{target}/to"}),
+        ("delete", {}),
+        ("delete", {"permanent": True}),
+        ("tag", {"set": {"rights": "free"}, "remove": ["page"]}),
+        ("storage-class", {"storage_class": "STANDARD_IA"}),
+        ("metadata", {"set": {"a": "b"}, "remove": ["number"]}),
+    ],
+)
+def test_what_a_process_did_before_it_died_counts_as_done(
+    batch_catalog: Catalog, filled, s3, bucket, target_bucket, breaking, action, told
+):
+    told = {k: v.format(target=target_bucket) if k == "to" else v for k, v in told.items()}
+    made = plan(batch_catalog, action, Selection(glob="00*.tif"), **told)
+    with pytest.raises(StorageError, match="It died"):
+        apply_plan(batch_catalog, made.id)
+    changed = contents(s3, bucket), contents(s3, target_bucket)
+    breaking.undo()
+
+    report = apply_plan(batch_catalog, made.id)
+
+    assert (report.done, report.skipped, report.failed, report.left) == (10, 0, 0, 0)
+    assert (contents(s3, bucket), contents(s3, target_bucket)) == changed
+    if not told.get("permanent"):
+        assert undo(batch_catalog, made).failed == 0
+        assert contents(s3, bucket) == filled
+        assert contents(s3, target_bucket) == {}
+
+
+def test_a_plan_is_not_applied_twice_at_once(
+    batch_catalog, filled, monkeypatch: pytest.MonkeyPatch
+):
+    made = plan(batch_catalog, "delete")
+    monkeypatch.setattr(leases, "RENEW_EVERY_S", 0.1)
+    with (
+        leases.hold(batch_catalog.documents, plan_lease(made.id), "Another one"),
+        pytest.raises(Busy, match="is being applied"),
+    ):
+        apply_plan(batch_catalog, made.id)
+    assert apply_plan(batch_catalog, made.id).done == 13
