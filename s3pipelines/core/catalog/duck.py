@@ -24,6 +24,7 @@ _TYPES = {
     pa.int64(): "BIGINT",
     pa.float64(): "DOUBLE",
     pa.bool_(): "BOOLEAN",
+    pa.binary(): "BLOB",
     TIMESTAMP: "TIMESTAMPTZ",
 }
 

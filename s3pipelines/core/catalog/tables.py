@@ -76,6 +76,16 @@ def open_table(catalog: Catalog, schema: TableSchema, version: int | None = None
             version=version,
             storage_options=catalog.delta_options(),
         )
+    require_known_version(table, schema)
+    return table
+
+
+def require_known_version(table: DeltaTable, schema: TableSchema) -> None:
+    """See that this release knows the columns of a table.
+
+    Raises:
+        InvalidInput: The table was written by a newer release.
+    """
     written_by = int(table.metadata().configuration.get(_VERSION_PROPERTY) or schema.version)
     if written_by > schema.version:
         raise InvalidInput(
@@ -83,7 +93,6 @@ def open_table(catalog: Catalog, schema: TableSchema, version: int | None = None
             f"this release knows {schema.version}.",
             hint="Upgrade s3pipelines on this machine.",
         )
-    return table
 
 
 def find_table(catalog: Catalog, schema: TableSchema) -> DeltaTable | None:

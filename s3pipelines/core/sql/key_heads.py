@@ -29,7 +29,7 @@ def head_of_regex(regex: str) -> str:
     Only one that begins with `^` says anything. Flags (`(?i)`) come in brackets, which end the
     head, and hold only from there on.
     """
-    if not regex.startswith("^") or _may_be_alternatives(regex):
+    if not regex.startswith("^") or may_be_alternatives(regex):
         return ""
     head: list[str] = []
     at = 1
@@ -46,7 +46,7 @@ def head_of_regex(regex: str) -> str:
     return "".join(head)
 
 
-def _may_be_alternatives(regex: str) -> bool:
+def may_be_alternatives(regex: str) -> bool:
     """A `|` stands outside of all brackets, or that cannot be told easily."""
     if "|" not in regex:
         return False
