@@ -28,6 +28,7 @@ _MODULES = {
     "add_objects": "million",
     "ask": "asking",
     "fill_objects": "asking_objects",
+    "upload_objects": "asking_objects",
     "ask_objects": "asking_objects",
     "page_objects": "asking_objects",
     "refresh_repeatedly": "writing",

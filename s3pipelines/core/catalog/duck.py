@@ -19,6 +19,7 @@ from s3pipelines.core.storage.locations import S3Location
 from s3pipelines.core.storage.options import duckdb_secret
 
 _MB_PER_THREAD = 64
+_THREADS_OVER_S3 = 8
 _TYPES = {
     pa.string(): "VARCHAR",
     pa.int64(): "BIGINT",
@@ -51,7 +52,7 @@ def connect(catalog: Catalog, *, delta: bool = False) -> Iterator[duckdb.DuckDBP
         config={
             "memory_limit": f"{catalog.memory_limit_mb}MB",
             "temp_directory": str(spill),
-            "threads": _threads(catalog.memory_limit_mb),
+            "threads": _threads(catalog),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "python_enable_replacements": False,
@@ -74,9 +75,15 @@ def connect(catalog: Catalog, *, delta: bool = False) -> Iterator[duckdb.DuckDBP
         shutil.rmtree(spill, ignore_errors=True)
 
 
-def _threads(memory_limit_mb: int) -> int:
-    """No more than the memory can feed: each thread holds buffers of its own that do not spill."""
-    return max(1, min(os.cpu_count() or 1, memory_limit_mb // _MB_PER_THREAD))
+def _threads(catalog: Catalog) -> int:
+    """No more than the memory can feed: each thread holds buffers of its own that do not spill.
+
+    Over S3 most of them wait for an answer: more than there are processors.
+    """
+    processors = os.cpu_count() or 1
+    if isinstance(catalog.location, S3Location):
+        processors = max(processors, _THREADS_OVER_S3)
+    return max(1, min(processors, catalog.memory_limit_mb // _MB_PER_THREAD))
 
 
 def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:

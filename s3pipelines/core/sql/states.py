@@ -8,7 +8,7 @@ a table anew for each statement, with 25 requests where there is a checkpoint.
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.key_ranges import KeyFile, actions_of, files_of_actions
+from s3pipelines.core.catalog.key_ranges import KeyFile, actions_of, files_of_actions, window
 from s3pipelines.core.catalog.log_copy import LogCopy
 from s3pipelines.core.catalog.schemas import TableSchema
 from s3pipelines.core.catalog.tables import find_table, stored_schema
@@ -52,6 +52,15 @@ class TableState:
                 uris = [f.uri for f in files if not self.has_ranges or f.overlaps(part.keys)]
                 if uris:
                     yield source_id, uris
+
+    def first_of(self, part: Part) -> Part:
+        """As much of a part as has the first rows that are wanted; each row counts."""
+        if part.first is None:
+            return part
+        of_sources = Part(part.sources)
+        found = {uri for _, uris in self.of_part(of_sources) for uri in uris}
+        files = [file for some in self.files.values() for file in some if file.uri in found]
+        return replace(part, keys=window(files, part.keys, part.first))
 
 
 class TableStates:

@@ -15,9 +15,10 @@ from s3pipelines.core.catalog.duck import duckdb_type, empty_relation, sql_name,
 from s3pipelines.core.catalog.key_ranges import KeyRange
 from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL, TABLES
 from s3pipelines.core.catalog.views import latest_only, with_tail
+from s3pipelines.core.sql.prefix_sums import sums, without_whole
 from s3pipelines.core.sql.questions import EVERYTHING, Part
 from s3pipelines.core.sql.states import TableState, TableStates
-from s3pipelines.core.sql.views import VIEWS
+from s3pipelines.core.sql.views import BY_PREFIX, VIEWS
 
 _AT_A_TIME = 8
 _OVER_OBJECTS = frozenset(view.name for view in VIEWS)
@@ -57,8 +58,11 @@ def create_views(
             query = f"SELECT * FROM ({rows}) {latest_only(schema)}"
             cursor.execute(f"CREATE TEMP VIEW {schema.name} AS {query}")
     if OBJECTS.name in parts:
-        query = _index(cursor, now, parts[OBJECTS.name])
+        query = _index(cursor, now, parts[OBJECTS.name], "of_index")
         cursor.execute(f"CREATE TEMP VIEW {OBJECTS.name} AS {query}")
+    if BY_PREFIX in asked:
+        query = _by_prefix(cursor, now)
+        cursor.execute(f"CREATE TEMP VIEW {BY_PREFIX} AS {query}")
 
 
 def _states_of(states: TableStates, names: Iterable[str]) -> dict[str, TableState]:
@@ -77,12 +81,20 @@ def _states_of(states: TableStates, names: Iterable[str]) -> dict[str, TableStat
     return now
 
 
-def _index(cursor: duckdb.DuckDBPyConnection, now: Mapping[str, TableState], part: Part) -> str:
-    merged = _rows(cursor, now[OBJECTS.name], part, "merged_rows")
-    tail = now[OBJECTS_TAIL.name]
+def _index(
+    cursor: duckdb.DuckDBPyConnection, now: Mapping[str, TableState], part: Part, variable: str
+) -> str:
+    merged, tail = now[OBJECTS.name], now[OBJECTS_TAIL.name]
     if not any(tail.of_part(part)):
-        return merged
-    return with_tail(f"({merged})", f"({_rows(cursor, tail, part, 'tail_rows')})")
+        return _rows(cursor, merged, merged.first_of(part), f"{variable}_merged")
+    base = _rows(cursor, merged, part, f"{variable}_merged")
+    return with_tail(f"({base})", f"({_rows(cursor, tail, part, f'{variable}_tail')})")
+
+
+def _by_prefix(cursor: duckdb.DuckDBPyConnection, now: Mapping[str, TableState]) -> str:
+    others, whole = without_whole(now[OBJECTS.name], now[OBJECTS_TAIL.name])
+    rest = _index(cursor, {**now, OBJECTS.name: others}, EVERYTHING, "of_prefixes")
+    return sums(cursor, rest, whole)
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, state: TableState, part: Part, variable: str) -> str:
@@ -111,9 +123,11 @@ def _key_condition(state: TableState, part: Part) -> str:
     """
     if not state.has_ranges or part.keys == KeyRange():
         return ""
-    conditions = [f"key >= {sql_text(part.keys.start)}"]
-    if (end := part.keys.end) is not None:
-        # A NUL, which ends the next key after one, cannot be written.
+    # A NUL, which ends the next key after one, cannot be written.
+    start, end = part.keys.start, part.keys.end
+    after = start.removesuffix("\0")
+    conditions = [f"key {'>=' if after == start else '>'} {sql_text(after)}"]
+    if end is not None:
         last = end.removesuffix("\0")
         conditions.append(f"key {'<' if last == end else '<='} {sql_text(last)}")
     return f" WHERE {' AND '.join(conditions)}"
