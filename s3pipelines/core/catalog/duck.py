@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -63,16 +64,21 @@ def connect(catalog: Catalog, *, delta: bool = False) -> Iterator[duckdb.DuckDBP
         if delta:
             load_extension(connection, "delta")
         if isinstance(catalog.location, S3Location):
-            load_extension(connection, "httpfs")
-            location = catalog.location
-            secret = duckdb_secret(catalog.access, location.bucket, location.uri)
-            connection.execute(secret)
+            _reach(connection, catalog, catalog.location)
         yield connection
     except duckdb.Error as error:
         raise statement_error(error, catalog.memory_limit_mb) from error
     finally:
         connection.close()
         shutil.rmtree(spill, ignore_errors=True)
+
+
+def _reach(connection: duckdb.DuckDBPyConnection, catalog: Catalog, location: S3Location) -> None:
+    # Side by side: the extension takes 60 ms, and botocore 100 ms to find the keys.
+    with ThreadPoolExecutor(1) as pool:
+        secret = pool.submit(duckdb_secret, catalog.access, location.bucket, location.uri)
+        load_extension(connection, "httpfs")
+        connection.execute(secret.result())
 
 
 def _threads(catalog: Catalog) -> int:

@@ -19,7 +19,7 @@ from s3pipelines.core.errors import AccessDenied, Busy, InvalidInput, NotFound, 
 # Small, so that a merge rewrites little and a query by key reads little.
 TARGET_FILE_BYTES = 8 * 1024 * 1024
 # A lookup reads one group of rows, 1.3 MB over S3; scans take the same time as with larger groups.
-ROW_GROUP_ROWS = 32 * 1024
+ROW_GROUP_ROWS = 64 * 1024
 # Level 3 takes 1.7 times as long, for files that are not smaller.
 ZSTD_LEVEL = 1
 _VERSION_PROPERTY = "s3pipelines.schemaVersion"

@@ -89,11 +89,18 @@ class TableStates:
         with entry.turn:
             table = entry.log.now()
             if table is None:
-                return TableState(schema, schema.arrow)
-            if entry.state is None or table is not entry.table or table.version() != entry.version:
+                if entry.state is None or entry.table is not None:
+                    entry.state, entry.table = TableState(schema, schema.arrow), None
+            elif table is not entry.table or table.version() != entry.version:
                 entry.state = self._state(schema, table)
                 entry.table, entry.version = table, table.version()
+            assert entry.state is not None
             return entry.state
+
+    def last(self, schema: TableSchema) -> TableState | None:
+        """What `now` told last; the same object as long as nothing changed."""
+        entry = self._entries.get(schema.name)
+        return None if entry is None else entry.state
 
     def _log(self, schema: TableSchema) -> "LogCopy | _LogInPlace":
         if isinstance(self._catalog.location, FolderLocation):

@@ -13,7 +13,7 @@ import duckdb
 
 from s3pipelines.core.catalog.duck import duckdb_type, empty_relation, sql_name, sql_text
 from s3pipelines.core.catalog.key_ranges import KeyRange
-from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL, TABLES
+from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL, TABLES, TableSchema
 from s3pipelines.core.catalog.views import latest_only, with_tail
 from s3pipelines.core.sql.prefix_sums import sums, without_whole
 from s3pipelines.core.sql.questions import EVERYTHING, Part
@@ -66,19 +66,23 @@ def create_views(
 
 
 def _states_of(states: TableStates, names: Iterable[str]) -> dict[str, TableState]:
-    known = {schema.name: schema for schema in TABLES}
-    wanted = {schema.name for schema in TABLES if schema.name in names} - {OBJECTS.name}
-    if OBJECTS.name in names:
-        wanted.add(OBJECTS_TAIL.name)
-    # Side by side: to open a Delta table on S3 takes several requests in a row.
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        now = {
-            state.schema.name: state
-            for state in pool.map(lambda name: states.now(known.get(name, OBJECTS_TAIL)), wanted)
-        }
-    if OBJECTS.name in names:
-        now[OBJECTS.name] = states.now(known[OBJECTS.name])  # After the tail, see `with_tail`.
+    known = {schema.name: schema for schema in (OBJECTS_TAIL, *TABLES)}
+    wanted = [schema for name, schema in known.items() if name in names]
+    if OBJECTS.name not in names:
+        return _side_by_side(states, wanted)
+    index = (known[OBJECTS.name], known[OBJECTS_TAIL.name])
+    before = [states.last(schema) for schema in index]
+    now = _side_by_side(states, [*wanted, OBJECTS_TAIL] if OBJECTS_TAIL not in wanted else wanted)
+    # The tail is to be read first (see `with_tail`). If both are what they were, they were read so.
+    if any(now[schema.name] is not old for schema, old in zip(index, before, strict=True)):
+        now[OBJECTS.name] = states.now(known[OBJECTS.name])
     return now
+
+
+def _side_by_side(states: TableStates, wanted: Sequence[TableSchema]) -> dict[str, TableState]:
+    """Each takes a request to S3 or several in a row."""
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        return {state.schema.name: state for state in pool.map(states.now, wanted)}
 
 
 def _index(
