@@ -40,6 +40,7 @@ _MODULES = {
     "apply": "scattering",
     "merge_at_once": "scattering",
     "fold_tail": "scattering",
+    "remove_old": "scattering",
     "read_index": "scattering",
     "drain_queue": "draining",
     "queue_to_index": "draining",

@@ -40,7 +40,9 @@ def head_of_regex(regex: str) -> str:
             at += 2
             continue
         if character in _SPECIAL:
-            return "".join(head[:-1] if character in _QUANTIFIERS else head)
+            # A quantifier after flags is one of what is before them: `ab(?i)*` is `ab*`.
+            uncertain = character in _QUANTIFIERS or regex.startswith("(?", at)
+            return "".join(head[:-1] if uncertain else head)
         head.append(character)
         at += 1
     return "".join(head)

@@ -7,7 +7,6 @@ too long would cost objects: where it is not certain, there is none.
 """
 
 import re
-import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -29,13 +28,12 @@ _CALL = re.compile(
 _STEP = re.compile(
     r"(?P<class>\[\^?\]?(?:\[:\^?\w+:\]|\\[^\w]|\\[dDsSwWnrt]|[^\]\\\[])*\])"
     r"|\\(?P<special>[dDsSwWbBAzntfrv])"
-    r"|\\(?P<escaped>[^\w\s])"
+    r"|\\(?P<escaped>[!-/:-@\[-^`{-~])"  # Punctuation, but for `_`.
     r"|(?P<edge>[.^$])"
     r"|(?P<character>[^\\\[\](){}*+?|])",
     re.DOTALL | re.ASCII,
 )
 _REPEATED = re.compile(r"(?P<optional>[*?]|\{\d+(?:,\d*)?\})|\+", re.ASCII)
-_ESCAPABLE = frozenset(string.punctuation)
 
 
 @dataclass(frozen=True)
@@ -69,27 +67,20 @@ def required(regex: str) -> Required:
     longest, run, at = "", "", 0
     while at < len(regex) and (step := _STEP.match(regex, at)):
         literal = step["escaped"] or step["character"] or ""
-        if step["escaped"] and literal not in _ESCAPABLE:
-            break
-        at = step.end()
-        often = _REPEATED.match(regex, at)
-        if regex.startswith("{", at) and not often:
-            break
+        often = _REPEATED.match(regex, step.end())
+        at = often.end() if often else step.end()
         if often:
-            at = often.end()
-            optional = bool(often["optional"])
-            longest = max(longest, run if optional else run + literal, key=len)
-            run = "" if optional else literal
-            if regex[at : at + 1] in ("*", "+", "{"):
-                break
             at += regex.startswith("?", at)  # As few as possible; it matches the same texts.
-        elif literal:
-            run += literal
         elif step["edge"] == "$" and at == len(regex):
             return Required(longest, run)
+        if at < len(regex) and not _STEP.match(regex, at):
+            break  # What comes may say how often: `ab(?i)*` is `ab*`.
+        longest = max(longest, run if often and often["optional"] else run + literal, key=len)
+        if often:
+            # At least once: what comes next follows it directly.
+            run = "" if often["optional"] else literal
         else:
-            run = ""
-        longest = max(longest, run, key=len)
+            run = run + literal if literal else ""
     return Required(longest)
 
 

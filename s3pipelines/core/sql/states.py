@@ -19,7 +19,7 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.key_ranges import KeyFile, actions_of, files_of_actions, window
 from s3pipelines.core.catalog.log_copy import LogCopy
 from s3pipelines.core.catalog.schemas import TableSchema
-from s3pipelines.core.catalog.tables import find_table, stored_schema
+from s3pipelines.core.catalog.tables import find_table, require_known_version, stored_schema
 from s3pipelines.core.sql.questions import Part
 from s3pipelines.core.storage.locations import FolderLocation
 
@@ -134,6 +134,7 @@ class _LogInPlace:
         with suppress(DeltaError, OSError):
             if self._table is not None:
                 self._table.update_incremental()
+                require_known_version(self._table, self.schema)
                 return self._table
         self._table = find_table(self.catalog, self.schema)
         return self._table

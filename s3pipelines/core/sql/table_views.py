@@ -107,7 +107,7 @@ def _rows(cursor: duckdb.DuckDBPyConnection, state: TableState, part: Part, vari
     columns = _columns(state)
     if not found:
         return _nothing(cursor, state)
-    if state.schema.by_source and (len(found) == 1 or _is_misleading(found[0][1][0])):
+    if state.schema.by_source and (len(found) == 1 or _is_misleading(found)):
         scans = []
         for number, (source_id, uris) in enumerate(found):
             _set(cursor, f"{variable}_{number}", uris)
@@ -149,9 +149,10 @@ def _scan(state: TableState, variable: str, *, by_path: bool) -> str:
     return f"read_parquet(getvariable('{variable}'), {options})"
 
 
-def _is_misleading(uri: str) -> bool:
-    """The path of the catalog itself looks as if it had values of columns in it."""
-    return uri.count("=") > 1
+def _is_misleading(found: Sequence[tuple[str, list[str]]]) -> bool:
+    """The paths do not tell the source as it is."""
+    # DuckDB takes `null` for NULL, and any `name=value` in the path of the catalog for a column.
+    return found[0][1][0].count("=") > 1 or any(source.lower() == "null" for source, _ in found)
 
 
 def _columns(state: TableState) -> str:
