@@ -1,17 +1,29 @@
 """Asking the index: statements and pages, by the project and by what people know.
 
 The same rows, sorted by key, are a catalog of the project, one Parquet file, and a table of SQLite
-with indexes on key and size. All are in files of this machine; only pandas holds them in memory.
+with indexes on key and size. All are in files of this machine and, but for SQLite's, in a fake S3
+that is some milliseconds away; only pandas holds them in memory.
 """
 
 import statistics
 import tempfile
 
 from benchmarks.contenders.asking_objects import STATEMENTS
+from benchmarks.fakes3 import FakeS3, Unavailable
 from benchmarks.measuring import contend
 from benchmarks.reporting import table
 
-CONTENDERS = ("s3pipelines", "its files, listed", "DuckDB, one file", "sqlite", "pandas")
+CONTENDERS = (
+    "s3pipelines",
+    "s3pipelines, its view",
+    "its files, listed",
+    "DuckDB, one file",
+    "sqlite",
+    "pandas",
+)
+_OVER_S3 = ("s3pipelines", "s3pipelines, its view", "DuckDB, one file", "pandas")
+_LATENCY_MS = 30
+_BUCKET = "asking"
 _PAGES = ("s3pipelines", "DuckDB OFFSET", "sqlite OFFSET")
 # Of the objects that the listing selects, whatever their number.
 _FAR = 0.5
@@ -20,8 +32,32 @@ _FAR = 0.5
 def run(objects: int, rounds: int) -> str:
     """Ask everything `rounds` times after once to warm up, and compare the answers."""
     with tempfile.TemporaryDirectory(prefix="s3pipelines-asking-") as folder:
-        contend("fill_objects", folder, objects)
-        return f"{_statements(folder, rounds)}\n\n{_pages(folder, objects, rounds)}"
+        said = contend("fill_objects", folder, objects).said
+        written = ", ".join(f"{name} {seconds:.1f}" for name, seconds in said.items())
+        parts = [f"Written: {written}", _statements(folder, rounds)]
+        try:
+            parts.append(_over_s3(folder, rounds))
+        except Unavailable as error:
+            parts.append(f"Not over S3: {error}")
+        return "\n\n".join([*parts, _pages(folder, objects, rounds)])
+
+
+def _over_s3(folder: str, rounds: int) -> str:
+    """Each statement to a session of its own, then to the same one again."""
+    rows: list[list[str]] = []
+    with FakeS3() as server:
+        environment = server.environment()
+        contend("upload_objects", folder, _BUCKET, environment=environment)
+        server.set_latency(_LATENCY_MS)
+        for contender in _OVER_S3:
+            times: list[str] = []
+            for question in STATEMENTS:
+                arguments = ("ask_objects", f"s3://{_BUCKET}", contender, rounds, question)
+                seconds = contend(*arguments, environment=environment).said["seconds"][question]
+                times.append(f"{seconds[0]:.2f}, then {min(seconds[1:]):.2f}")
+            rows.append([contender, *times])
+    head = [f"over S3, {_LATENCY_MS} ms away: the first time, then at best, s", *STATEMENTS]
+    return table(head, rows)
 
 
 def _statements(folder: str, rounds: int) -> str:

@@ -49,8 +49,20 @@ def run(objects: int, rounds: int) -> str:
         reads[f"tail of {_DUE:,}"] = _reads(fresh, rounds)
         rows.append(_row("merge of the tail", *_apart([_step(fresh, "fold_tail")])))
         reads["merged, tail not removed"] = _reads(fresh, rounds)
+        cleaned = _cleaned(fresh)
     title = f"{objects:,} rows, {_CHANGES:,} overwritten at each refresh"
-    return f"**{title}**\n\n{table(_HEAD, rows)}\n\n{_read_table(reads)}"
+    return f"**{title}**\n\n{table(_HEAD, rows)}\n\n{_read_table(reads)}\n\n{cleaned}"
+
+
+def _cleaned(catalog: Path) -> str:
+    """What is left of the folder once no old version is kept."""
+    before = sum(sizes(catalog).values()) / 1e6
+    measured = contend("remove_old", catalog)
+    after = sum(sizes(catalog).values()) / 1e6
+    spent = f"{measured.said['s']:.1f} s, {measured.peak_mb:.0f} MB at the peak"
+    return (
+        f"Upkeep that keeps no old version: {before:.0f} MB before, {after:.0f} MB after; {spent}"
+    )
 
 
 def _merges(fresh: Path, copy: Path, rounds: int) -> tuple[list[Measured], list[Written]]:

@@ -4,24 +4,27 @@ Each contender answers the same questions in one process, so often that its cach
 says how long each took and what came out.
 """
 
+import os
 import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
-from deltalake import write_deltalake
+import pyarrow as pa
+from pyarrow.fs import S3FileSystem
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect
+from s3pipelines.core.catalog.duck import connect, load_extension
 from s3pipelines.core.catalog.schemas import OBJECTS
+from s3pipelines.core.catalog.sorted_files import write_sorted_files
 from s3pipelines.core.catalog.tables import (
     NO_CLEANUP,
-    TARGET_FILE_BYTES,
-    WRITER,
+    ROW_GROUP_ROWS,
     ensure_table,
     files_of_source,
     open_table,
@@ -32,7 +35,10 @@ from s3pipelines.core.sql.object_pages import ObjectsRequest, list_objects
 from s3pipelines.core.sql.places import Place, token_of_place
 from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.sql.session import open_session
+from s3pipelines.core.storage.access import Access
+from s3pipelines.core.storage.clients import s3_client
 from s3pipelines.core.storage.locations import parse_location
+from s3pipelines.core.storage.options import duckdb_secret
 
 SOURCE = "museum"
 PARQUET, SQLITE = "objects.parquet", "objects.sqlite"
@@ -48,6 +54,10 @@ STATEMENTS = {
     "key range": "SELECT key FROM objects WHERE key >= 'collections/maps/' "
     "AND key < 'collections/maps0' ORDER BY key LIMIT 50",
 }
+_BY_VIEW = (
+    "SELECT split_part(prefix, '/', 1) AS a, split_part(prefix, '/', 2) AS b, objects, size_bytes "
+    "FROM sources_by_prefix ORDER BY ALL"
+)
 
 
 def fill_objects(folder: str, objects: str) -> dict[str, Any]:
@@ -59,10 +69,15 @@ def fill_objects(folder: str, objects: str) -> dict[str, Any]:
     source = Source(id=SOURCE, bucket="museum", prefix="")
     write_entry(home.documents, SOURCE, source, read_entry(home.documents, SOURCE).tag)
     ensure_table(home, OBJECTS)
+    started = time.perf_counter()
     with connect(home) as connection:
         connection.execute(f"COPY ({_made(int(objects))}) TO '{folder}/{PARQUET}' (FORMAT parquet)")
-        rows = f"SELECT {', '.join(OBJECTS.column_names)} FROM '{folder}/{PARQUET}'"
-        _write(home, connection.execute(rows).to_arrow_reader(16_384))
+        one_file_s = time.perf_counter() - started
+        names = [name for name in OBJECTS.column_names if name != "source"]
+        rows = f"SELECT {', '.join(names)} FROM '{folder}/{PARQUET}'"
+        started = time.perf_counter()
+        _write(home, connection.execute(rows).to_arrow_reader(ROW_GROUP_ROWS))
+    table_s = time.perf_counter() - started
     with sqlite3.connect(f"{folder}/{SQLITE}") as lite, duckdb.connect() as connection:
         lite.execute(
             "CREATE TABLE objects (key TEXT PRIMARY KEY, size_bytes INTEGER) WITHOUT ROWID"
@@ -71,31 +86,49 @@ def fill_objects(folder: str, objects: str) -> dict[str, Any]:
         while some := cursor.fetchmany(50_000):
             lite.executemany("INSERT INTO objects VALUES (?, ?)", some)
         lite.execute("CREATE INDEX by_size ON objects (size_bytes, key)")
-    return {}
+    return {"one_file_s": one_file_s, "table_s": table_s}
 
 
-def _write(home: Catalog, rows: Any) -> None:
-    """As a first listing is written."""
-    write_deltalake(
-        open_table(home, OBJECTS),
-        rows,
-        mode="append",
-        target_file_size=TARGET_FILE_BYTES,
-        writer_properties=WRITER,
+def _write(home: Catalog, rows: pa.RecordBatchReader) -> None:
+    """As a listing is written."""
+    table = open_table(home, OBJECTS)
+    columns = pa.schema([OBJECTS.arrow.field(name) for name in rows.schema.names])
+    folder = Path(home.table_uri(OBJECTS.name))
+    added = write_sorted_files(rows, columns, SOURCE, folder, data_change=True)
+    table.create_write_transaction(
+        [*added],
+        "append",
+        table.schema(),
+        partition_by=["source"],
         post_commithook_properties=NO_CLEANUP,
     )
 
 
-def ask_objects(folder: str, contender: str, rounds: str) -> dict[str, Any]:
-    """All statements to one contender; seconds by statement, the first of them cold."""
+def upload_objects(folder: str, bucket: str) -> dict[str, Any]:
+    """Put what `fill_objects` made on S3, but for SQLite's file, which has to be local."""
+    client = s3_client(Access())
+    client.create_bucket(Bucket=bucket)
+    for path in Path(folder).rglob("*"):
+        if path.is_file() and path.name != SQLITE:
+            client.upload_file(str(path), bucket, path.relative_to(folder).as_posix())
+    return {}
+
+
+def ask_objects(folder: str, contender: str, rounds: str, only: str = "") -> dict[str, Any]:
+    """All statements, or one, to one contender; seconds by statement, the first of them cold.
+
+    The first one of all includes what the contender does to begin with, but no imports.
+    """
     answers: dict[str, Any] = {}
     seconds: dict[str, list[float]] = {}
+    began = time.perf_counter()
     with _CONTENDERS[contender](folder) as answer:
-        for question in STATEMENTS:
+        for question in [only] if only else STATEMENTS:
             for _ in range(int(rounds) + 1):
-                started = time.perf_counter()
                 answers[question] = answer(question)
-                seconds.setdefault(question, []).append(time.perf_counter() - started)
+                ended = time.perf_counter()
+                seconds.setdefault(question, []).append(ended - began)
+                began = ended
     digests = {question: _digest(found) for question, found in answers.items()}
     return {"seconds": seconds, "answers": digests}
 
@@ -171,21 +204,39 @@ def _ours(folder: str) -> Iterator[Answer]:
 
 
 @contextmanager
+def _our_view(folder: str) -> Iterator[Answer]:
+    """With the view that is there for the question by prefixes."""
+    statements = {**STATEMENTS, "prefixes": _BY_VIEW}
+    with open_session(Catalog(parse_location(f"{folder}/catalog"))) as session:
+        yield lambda question: _rows(session.run(statements[question]).read_all())
+
+
+@contextmanager
 def _files_listed(folder: str) -> Iterator[Answer]:
     """The very files of the project's table, without Delta."""
     files = files_of_source(
         open_table(Catalog(parse_location(f"{folder}/catalog")), OBJECTS), SOURCE
     )
-    with duckdb.connect() as connection:
+    with _plain_duckdb(folder) as connection:
         connection.execute(f"CREATE VIEW objects AS FROM read_parquet({files!r})")
         yield lambda question: _rows(connection.execute(STATEMENTS[question]).to_arrow_table())
 
 
 @contextmanager
 def _one_file(folder: str) -> Iterator[Answer]:
-    with duckdb.connect() as connection:
+    with _plain_duckdb(folder) as connection:
         connection.execute(f"CREATE VIEW objects AS FROM '{folder}/{PARQUET}'")
         yield lambda question: _rows(connection.execute(STATEMENTS[question]).to_arrow_table())
+
+
+@contextmanager
+def _plain_duckdb(folder: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        if "://" in folder:
+            load_extension(connection, "httpfs")
+            bucket = folder.removeprefix("s3://")
+            connection.execute(duckdb_secret(Access(), bucket, f"{folder}/"))
+        yield connection
 
 
 @contextmanager
@@ -205,7 +256,12 @@ def _sqlite(folder: str) -> Iterator[Answer]:
 
 @contextmanager
 def _pandas(folder: str) -> Iterator[Answer]:
-    frame = pd.read_parquet(f"{folder}/{PARQUET}", columns=["key", "size_bytes"])
+    path, files = f"{folder}/{PARQUET}", None
+    if "://" in folder:
+        endpoint = os.environ["AWS_ENDPOINT_URL"]
+        files = S3FileSystem(endpoint_override=endpoint, region="us-east-1")
+        path = path.removeprefix("s3://")
+    frame = pd.read_parquet(path, columns=["key", "size_bytes"], filesystem=files)
 
     def prefixes() -> Any:
         parts = frame["key"].str.split("/", n=2, expand=True)
@@ -228,6 +284,7 @@ def _pandas(folder: str) -> Iterator[Answer]:
 
 _CONTENDERS = {
     "s3pipelines": _ours,
+    "s3pipelines, its view": _our_view,
     "its files, listed": _files_listed,
     "DuckDB, one file": _one_file,
     "sqlite": _sqlite,

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -24,6 +24,7 @@ from s3pipelines.core.index.upkeep import fold
 from s3pipelines.core.sources.registry import get_source, index_lease
 from s3pipelines.core.storage.leases import hold
 from s3pipelines.core.storage.locations import parse_location
+from s3pipelines.core.upkeep.optimize import optimize
 
 _PAGE = 180
 
@@ -129,6 +130,15 @@ def fold_tail(catalog: str, source_id: str) -> dict[str, Any]:
         rows = connection.execute(f"SELECT count(*) FROM ({snapshot.tail_rows})").fetchall()[0][0]
         wrote = fold(connection, snapshot, get_source(home, source_id))
     return {"changed": rows, "wrote": wrote, **_spent(started, cpu)}
+
+
+def remove_old(catalog: str) -> dict[str, Any]:
+    """Upkeep, with nothing kept of what was replaced."""
+    started, cpu = time.perf_counter(), time.process_time()
+    done = optimize(Catalog(parse_location(catalog)), timedelta(0))
+    if done.failures:
+        raise AssertionError(done.failures)
+    return _spent(started, cpu)
 
 
 def read_index(catalog: str, source_id: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -19,11 +20,13 @@ from s3pipelines.core.storage.locations import S3Location
 from s3pipelines.core.storage.options import duckdb_secret
 
 _MB_PER_THREAD = 64
+_THREADS_OVER_S3 = 8
 _TYPES = {
     pa.string(): "VARCHAR",
     pa.int64(): "BIGINT",
     pa.float64(): "DOUBLE",
     pa.bool_(): "BOOLEAN",
+    pa.binary(): "BLOB",
     TIMESTAMP: "TIMESTAMPTZ",
 }
 
@@ -50,7 +53,7 @@ def connect(catalog: Catalog, *, delta: bool = False) -> Iterator[duckdb.DuckDBP
         config={
             "memory_limit": f"{catalog.memory_limit_mb}MB",
             "temp_directory": str(spill),
-            "threads": _threads(catalog.memory_limit_mb),
+            "threads": _threads(catalog),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "python_enable_replacements": False,
@@ -61,10 +64,7 @@ def connect(catalog: Catalog, *, delta: bool = False) -> Iterator[duckdb.DuckDBP
         if delta:
             load_extension(connection, "delta")
         if isinstance(catalog.location, S3Location):
-            load_extension(connection, "httpfs")
-            location = catalog.location
-            secret = duckdb_secret(catalog.access, location.bucket, location.uri)
-            connection.execute(secret)
+            _reach(connection, catalog, catalog.location)
         yield connection
     except duckdb.Error as error:
         raise statement_error(error, catalog.memory_limit_mb) from error
@@ -73,9 +73,23 @@ def connect(catalog: Catalog, *, delta: bool = False) -> Iterator[duckdb.DuckDBP
         shutil.rmtree(spill, ignore_errors=True)
 
 
-def _threads(memory_limit_mb: int) -> int:
-    """No more than the memory can feed: each thread holds buffers of its own that do not spill."""
-    return max(1, min(os.cpu_count() or 1, memory_limit_mb // _MB_PER_THREAD))
+def _reach(connection: duckdb.DuckDBPyConnection, catalog: Catalog, location: S3Location) -> None:
+    # Side by side: the extension takes 60 ms, and botocore 100 ms to find the keys.
+    with ThreadPoolExecutor(1) as pool:
+        secret = pool.submit(duckdb_secret, catalog.access, location.bucket, location.uri)
+        load_extension(connection, "httpfs")
+        connection.execute(secret.result())
+
+
+def _threads(catalog: Catalog) -> int:
+    """No more than the memory can feed: each thread holds buffers of its own that do not spill.
+
+    Over S3 most of them wait for an answer: more than there are processors.
+    """
+    processors = os.cpu_count() or 1
+    if isinstance(catalog.location, S3Location):
+        processors = max(processors, _THREADS_OVER_S3)
+    return max(1, min(processors, catalog.memory_limit_mb // _MB_PER_THREAD))
 
 
 def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:

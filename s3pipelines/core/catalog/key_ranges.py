@@ -113,10 +113,25 @@ def files_of_version(
     Raises:
         StorageError: The catalog cannot be read.
     """
+    return files_of_actions(catalog, schema, actions_of(catalog, schema, table))
+
+
+def actions_of(catalog: Catalog, schema: TableSchema, table: DeltaTable) -> pa.Table:
+    """What the log says of the files of a table in exactly the handle's version, one a row.
+
+    Raises:
+        StorageError: The catalog cannot be read.
+    """
     with table_errors(catalog, schema.name):
-        actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+        return pa.table(table.get_add_actions(flatten=True))
+
+
+def files_of_actions(
+    catalog: Catalog, schema: TableSchema, actions: pa.Table
+) -> dict[str, list[KeyFile]]:
+    """The files that `actions_of` told of, by source; an empty one in a table without sources."""
     files: dict[str, list[KeyFile]] = {}
-    for action in actions:
+    for action in actions.to_pylist():
         # deltalake gives no statistics at all where no file has any, and truncates long keys: the
         # first one down, the last one up.
         file = KeyFile(
@@ -125,7 +140,7 @@ def files_of_version(
             first=action.get("min.key") or "",
             last=action.get("max.key"),
         )
-        files.setdefault(action["partition.source"], []).append(file)
+        files.setdefault(action.get("partition.source") or "", []).append(file)
     return files
 
 

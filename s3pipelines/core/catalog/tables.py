@@ -19,7 +19,7 @@ from s3pipelines.core.errors import AccessDenied, Busy, InvalidInput, NotFound, 
 # Small, so that a merge rewrites little and a query by key reads little.
 TARGET_FILE_BYTES = 8 * 1024 * 1024
 # A lookup reads one group of rows, 1.3 MB over S3; scans take the same time as with larger groups.
-ROW_GROUP_ROWS = 32 * 1024
+ROW_GROUP_ROWS = 64 * 1024
 # Level 3 takes 1.7 times as long, for files that are not smaller.
 ZSTD_LEVEL = 1
 _VERSION_PROPERTY = "s3pipelines.schemaVersion"
@@ -76,6 +76,16 @@ def open_table(catalog: Catalog, schema: TableSchema, version: int | None = None
             version=version,
             storage_options=catalog.delta_options(),
         )
+    require_known_version(table, schema)
+    return table
+
+
+def require_known_version(table: DeltaTable, schema: TableSchema) -> None:
+    """See that this release knows the columns of a table.
+
+    Raises:
+        InvalidInput: The table was written by a newer release.
+    """
     written_by = int(table.metadata().configuration.get(_VERSION_PROPERTY) or schema.version)
     if written_by > schema.version:
         raise InvalidInput(
@@ -83,7 +93,6 @@ def open_table(catalog: Catalog, schema: TableSchema, version: int | None = None
             f"this release knows {schema.version}.",
             hint="Upgrade s3pipelines on this machine.",
         )
-    return table
 
 
 def find_table(catalog: Catalog, schema: TableSchema) -> DeltaTable | None:

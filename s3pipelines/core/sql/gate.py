@@ -9,7 +9,7 @@ by allow-lists only: a construct, function or table that is not known here is re
 import difflib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import duckdb
@@ -52,7 +52,7 @@ _VIEWS_AND_TABLES = """
 """
 
 
-def check_read_only(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+def check_read_only(connection: duckdb.DuckDBPyConnection, statement: str) -> Node:
     """Refuse every statement but one that reads the tables of this connection.
 
     `SELECT` in all its forms passes (`FROM` first, `VALUES`, `WITH`, `PIVOT … IN (…)`), and so
@@ -61,6 +61,9 @@ def check_read_only(connection: duckdb.DuckDBPyConnection, statement: str) -> No
     Args:
         connection: Parses the statement, and knows which tables there are.
         statement: One statement; a semicolon may end it.
+
+    Returns:
+        The tree of it, without an `EXPLAIN`.
 
     Raises:
         InvalidInput: The statement is refused, or is not SQL.
@@ -76,6 +79,7 @@ def check_read_only(connection: duckdb.DuckDBPyConnection, statement: str) -> No
         elif isinstance(node, dict):
             waiting.extend(_checked_parts(node, tables, ctes))
     _check_tables(connection, tables, ctes)
+    return tree
 
 
 def without_explain(statement: str) -> tuple[str, str]:
@@ -112,6 +116,18 @@ def parsed(connection: duckdb.DuckDBPyConnection, statement: str) -> Node:
             f"These are {len(statements)} statements.", hint="Give one statement at a time."
         )
     return statements[0]
+
+
+def nodes(tree: Node) -> Iterator[Node]:
+    """Every node of a tree; what a constant holds only looks like some."""
+    waiting: list[Any] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(node)
+        elif isinstance(node, dict) and node.get("class") != "CONSTANT":
+            yield node
+            waiting.extend(node.values())
 
 
 def _not_a_select(statement: str, answer: Node) -> InvalidInput:

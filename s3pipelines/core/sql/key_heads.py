@@ -29,7 +29,7 @@ def head_of_regex(regex: str) -> str:
     Only one that begins with `^` says anything. Flags (`(?i)`) come in brackets, which end the
     head, and hold only from there on.
     """
-    if not regex.startswith("^") or _may_be_alternatives(regex):
+    if not regex.startswith("^") or may_be_alternatives(regex):
         return ""
     head: list[str] = []
     at = 1
@@ -40,13 +40,15 @@ def head_of_regex(regex: str) -> str:
             at += 2
             continue
         if character in _SPECIAL:
-            return "".join(head[:-1] if character in _QUANTIFIERS else head)
+            # A quantifier after flags is one of what is before them: `ab(?i)*` is `ab*`.
+            uncertain = character in _QUANTIFIERS or regex.startswith("(?", at)
+            return "".join(head[:-1] if uncertain else head)
         head.append(character)
         at += 1
     return "".join(head)
 
 
-def _may_be_alternatives(regex: str) -> bool:
+def may_be_alternatives(regex: str) -> bool:
     """A `|` stands outside of all brackets, or that cannot be told easily."""
     if "|" not in regex:
         return False

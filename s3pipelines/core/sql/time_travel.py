@@ -8,7 +8,6 @@ a source and a version or time, written out. The gate judges the statement that 
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import duckdb
 
@@ -17,7 +16,7 @@ from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.past import index_at, moment_of_text
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sources.registry import get_source
-from s3pipelines.core.sql.gate import Node, parsed, without_explain
+from s3pipelines.core.sql.gate import Node, nodes, parsed, without_explain
 
 FUNCTION = "objects_at"
 _TEXT = r"'((?:[^']|'')*)'"
@@ -69,18 +68,12 @@ def with_past_states(
 
 
 def _calls(tree: Node) -> Iterator[Node]:
-    waiting: list[Any] = [tree]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, list):
-            waiting.extend(node)
-        elif isinstance(node, dict) and node.get("class") != "CONSTANT":
-            if (
-                node.get("type") == "TABLE_FUNCTION"
-                and node["function"].get("function_name", "").lower() == FUNCTION
-            ):
-                yield node
-            waiting.extend(node.values())
+    for node in nodes(tree):
+        if (
+            node.get("type") == "TABLE_FUNCTION"
+            and node["function"].get("function_name", "").lower() == FUNCTION
+        ):
+            yield node
 
 
 def _free_name(statement: str, number: int) -> str:

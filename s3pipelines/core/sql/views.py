@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from s3pipelines.core.catalog.schemas import TIMESTAMP, Column
+from s3pipelines.core.sql.prefix_sums import PREFIX
 
+BY_PREFIX = "sources_by_prefix"
 _SOURCE = Column("source", pa.string(), "Id of the source.")
 _OBJECTS = Column("objects", pa.int64(), "How many objects.")
 _SIZE = Column("size_bytes", pa.int64(), "Their size together, in bytes.")
@@ -108,6 +110,21 @@ VIEWS: tuple[SqlView, ...] = (
             _SIZE,
         ),
         query=_by("source", "last_modified::DATE AS day"),
+    ),
+    SqlView(
+        name=BY_PREFIX,
+        description="What each source holds, by the first two folders of the key.",
+        columns=(
+            _SOURCE,
+            Column(
+                "prefix",
+                pa.string(),
+                "The key up to its second slash, or its first one if it has no other, or nothing.",
+            ),
+            _OBJECTS,
+            _SIZE,
+        ),
+        query=_by("source", f"{PREFIX} AS prefix"),
     ),
     SqlView(
         name="duplicates",

@@ -73,8 +73,13 @@ class Documents(Protocol):
         """Remove a document; no error if there is none."""
         ...
 
-    def names(self, prefix: str) -> list[str]:
-        """The names below `prefix` (which ends with `/`), sorted."""
+    def names(self, prefix: str, *, after: str = "") -> list[str]:
+        """The names below `prefix` (which ends with `/`), sorted.
+
+        Args:
+            prefix: What they begin with.
+            after: Only those whose rest comes after this one.
+        """
         ...
 
 
@@ -127,11 +132,13 @@ class S3Documents:
         with s3_errors(self._bucket, self._key(name)):
             self._client.delete_object(Bucket=self._bucket, Key=self._key(name))
 
-    def names(self, prefix: str) -> list[str]:
+    def names(self, prefix: str, *, after: str = "") -> list[str]:
         """See `Documents.names`."""
         with s3_errors(self._bucket):
             pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=self._key(prefix)
+                Bucket=self._bucket,
+                Prefix=self._key(prefix),
+                **({"StartAfter": self._key(prefix) + after} if after else {}),
             )
             keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
         return sorted(key.removeprefix(self._prefix) for key in keys)
@@ -190,7 +197,7 @@ class FolderDocuments:
         with self._exclusively():
             self._path(name).unlink(missing_ok=True)
 
-    def names(self, prefix: str) -> list[str]:
+    def names(self, prefix: str, *, after: str = "") -> list[str]:
         """See `Documents.names`."""
         found: list[str] = []
         with folder_errors(self._folder):
@@ -198,7 +205,7 @@ class FolderDocuments:
             for folder, _, files in os.walk(self._path(prefix), onerror=_not_empty):
                 relative = Path(folder).relative_to(self._folder)
                 found += [(relative / name).as_posix() for name in files if not _is_internal(name)]
-        return sorted(found)
+        return sorted(name for name in found if name.removeprefix(prefix) > after)
 
     def _path(self, name: str) -> Path:
         return self._folder / checked_name(name)

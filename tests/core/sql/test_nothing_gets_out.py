@@ -57,12 +57,15 @@ SELECT * FROM parquet_metadata('{outside}/x.parquet')
 SELECT * FROM sniff_csv('/etc/passwd')
 SELECT * FROM read_text('https://example.com/')
 SELECT getenv('S3PIPELINES_TEST_SECRET')
+SELECT write_blob('{outside}/x.txt', 'a'::BLOB)
+SELECT write_blob('{tables}/objects/x', 'a'::BLOB)
+SELECT * FROM delta_scan('{tables}/objects')
+SELECT * FROM delta_scan('{other}/objects')
 """.strip().splitlines()
 
-# These succeed on the locked connection: DuckDB writes as well as reads where it may read, and
-# `write_blob` writes everywhere, whatever `enable_external_access` says.
+# These succeed on the locked connection: DuckDB writes as well as reads where it may read. With the
+# delta extension, `write_blob` would write everywhere, whatever `enable_external_access` says.
 THE_GATE_ALONE = """
-SELECT write_blob('{outside}/x.txt', 'a'::BLOB)
 COPY (SELECT 1) TO '{tables}/objects/_delta_log/00000000000000000099.json'
 EXPLAIN ANALYZE COPY (SELECT 1) TO '{tables}/objects/x.csv'
 EXPORT DATABASE '{tables}/x'
@@ -74,12 +77,13 @@ PRAGMA database_list
 SELECT * FROM glob('{tables}/**')
 SELECT * FROM read_text('{tables}/objects/_delta_log/00000000000000000000.json')
 SELECT * FROM query('SELECT 1')
+SELECT * FROM read_parquet('{tables}/objects/*/*.parquet')
 SELECT * FROM duckdb_settings()
+SELECT getvariable('merged_rows')
 SELECT current_setting('temp_directory')
 SELECT write_log('x')
 """.strip().splitlines()
 ONLY_IN_A_FOLDER = [
-    "SELECT write_blob('{tables}/objects/x', 'a'::BLOB)",
     "ATTACH '{tables}/x.db'",
 ]
 # DuckDB compares the text of the address; the server or the HTTP client then resolves the dots.

@@ -84,7 +84,7 @@ def test_a_column_that_an_older_table_lacks_is_null(
         columns=(*OBJECTS.columns, Column("checksum", pa.binary(), "Checksum.", nullable=True)),
         version=OBJECTS.version + 1,
     )
-    monkeypatch.setattr("s3pipelines.core.sql.session.TABLES", (newer,))
+    monkeypatch.setattr("s3pipelines.core.sql.table_views.TABLES", (newer,))
     with open_session(filled_catalog) as session:
         found = session.run("SELECT key, checksum FROM objects").read_all()
     assert found.num_rows == 5
@@ -209,9 +209,9 @@ def test_an_error_after_the_first_rows_is_ours_too(session: Session) -> None:
 def test_a_catalog_that_cannot_be_reached_is_no_empty_one(s3) -> None:
     with (
         pytest.raises(StorageError),
-        open_session(Catalog(S3Location("no-such-bucket-anywhere", "state/"))),
+        open_session(Catalog(S3Location("no-such-bucket-anywhere", "state/"))) as session,
     ):
-        pass
+        count(session)
 
 
 def test_a_table_that_is_broken_is_no_empty_one(
@@ -221,8 +221,10 @@ def test_a_table_that_is_broken_is_no_empty_one(
     assert isinstance(local_catalog.location, FolderLocation)
     for commit in local_catalog.location.path.glob("tables/objects/_delta_log/*.json"):
         commit.write_text("nonsense")
-    with pytest.raises(StorageError), open_session(local_catalog):
-        pass
+    with open_session(local_catalog) as session:
+        assert count(session, "images") == 0
+        with pytest.raises(StorageError):
+            count(session)
 
 
 def test_a_data_file_that_is_gone_is_a_storage_error(

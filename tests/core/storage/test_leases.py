@@ -94,7 +94,7 @@ class Unreliable:
     def remove(self, name: str) -> None:
         self._documents.remove(name)
 
-    def names(self, prefix: str) -> list[str]:
+    def names(self, prefix: str, *, after: str = "") -> list[str]:
         return self._documents.names(prefix)
 
     def once(self, error: StorageError | AlreadyExists) -> None:
