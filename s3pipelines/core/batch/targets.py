@@ -1,7 +1,5 @@
 """Where objects may go, and how that place is reached."""
 
-from dataclasses import replace
-
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sources.registry import list_sources
@@ -20,13 +18,6 @@ def source_at(catalog: Catalog, location: S3Location) -> Source | None:
 def target_access(catalog: Catalog, source: Source, target: S3Location) -> Access:
     """How a target is reached: as the source that holds it, or else as the plan's own source."""
     return (source_at(catalog, target) or source).access(catalog.access)
-
-
-def copies_by_server(origin: Access, target: Access) -> bool:
-    """Whether one server can copy between the two by itself, with the target's credentials."""
-    if not same_endpoint(endpoint_of(origin), endpoint_of(target)):
-        return False
-    return origin.anonymous or _identity(origin) == _identity(target)
 
 
 def require_writable(catalog: Catalog, source: Source, target: S3Location) -> None:
@@ -69,7 +60,3 @@ def trash_location(catalog: Catalog, source: Source) -> S3Location:
             "or delete for good with --permanent.",
         )
     return location
-
-
-def _identity(access: Access) -> Access:
-    return replace(access, requester_pays=False, endpoint_url=None, region=None)

@@ -2,6 +2,7 @@
 
 from urllib.parse import unquote_plus
 
+from s3pipelines.core.errors import StorageError
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.verbs.values import Version
@@ -41,7 +42,10 @@ async def list_versions_of_key(client: BucketClient, key: str) -> list[Version]:
         if text(root, "IsTruncated") != "true" or following > key:
             # Some servers list markers and versions apart.
             return sorted(versions, key=lambda one: not one.is_latest)
-        query |= {
-            "key-marker": following,
-            "version-id-marker": text(root, "NextVersionIdMarker"),
-        }
+        marker = {"key-marker": following, "version-id-marker": text(root, "NextVersionIdMarker")}
+        if not following or marker.items() <= query.items():
+            raise StorageError(
+                f"The endpoint lists the versions of s3://{client.bucket}/{key} without an end.",
+                hint="Check that it is an S3 server that knows ListObjectVersions.",
+            )
+        query |= marker
