@@ -58,15 +58,17 @@ class Room:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def __aenter__(self) -> None:
-        while self._inside >= self._pace.allowed:
-            place = asyncio.get_running_loop().create_future()
-            self._waiting.append(place)
-            try:
-                await place
-            except asyncio.CancelledError:
-                self._wake_next()  # What this one was woken for is there for another.
-                raise
-        self._inside += 1
+        if not self._waiting and self._inside < self._pace.allowed:
+            self._inside += 1
+            return
+        place = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        try:
+            await place  # Whoever wakes this one has counted it in.
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self._leave()
+            raise
 
     async def __aexit__(
         self,
@@ -74,16 +76,15 @@ class Room:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._inside -= 1
-        self._wake_next()
+        self._leave()
 
-    def _wake_next(self) -> None:
-        free = self._pace.allowed - self._inside
-        while free > 0 and self._waiting:
+    def _leave(self) -> None:
+        self._inside -= 1
+        while self._waiting and self._inside < self._pace.allowed:
             place = self._waiting.popleft()
             if not place.done():
+                self._inside += 1
                 place.set_result(None)
-                free -= 1
 
 
 def pause_s(attempt: int) -> float:
