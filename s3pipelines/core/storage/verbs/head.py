@@ -1,6 +1,7 @@
 """`HEAD`: what an object is now."""
 
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from botocore.utils import parse_timestamp
@@ -89,4 +90,6 @@ def _lock(headers: Mapping[str, str]) -> Lock | None:
     is_held = headers.get(f"{_LOCK}legal-hold", "").upper() == "ON"
     if until is None and not is_held:
         return None
-    return Lock(headers.get(f"{_LOCK}mode"), parse_timestamp(until) if until else None, is_held)
+    # botocore's reading of the time has the zone of this machine.
+    ends = parse_timestamp(until).astimezone(UTC) if until else None
+    return Lock(headers.get(f"{_LOCK}mode"), ends, is_held)

@@ -67,6 +67,7 @@ def test_a_head_tells_what_keeps_an_object_from_being_deleted(
     found = _with_client(server.access(), "bucket", lambda client: head(client, "key"))
     assert found is not None
     assert found.lock == lock
+    assert found.lock is None or found.lock.until is None or found.lock.until.tzinfo is UTC
 
 
 def test_a_head_tells_how_long_a_restored_copy_stays(server: FakeS3) -> None:
