@@ -21,6 +21,7 @@ NAMES = (
     "scattered_changes",
     "ledger_throughput",
     "event_latency",
+    "bulk_verbs",
 )
 _RESULTS = Path(__file__).parent / "results"
 

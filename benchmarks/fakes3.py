@@ -86,6 +86,14 @@ class FakeS3:
         """Make every answer take so long."""
         self._control("set", lat=milliseconds)
 
+    def make_bucket(self, name: str, objects: int = 0, size_bytes: int = 1024) -> None:
+        """Make a bucket, with so many objects of the class STANDARD."""
+        request = urllib.request.Request(f"{self.endpoint}/{name}", method="PUT")
+        with urllib.request.urlopen(request, timeout=60) as response:
+            response.read()
+        if objects:
+            self._control("fill", bucket=name, n=objects, size=size_bytes)
+
     def _control(self, name: str, **parameters: object) -> None:
         url = f"{self.endpoint}/_ctl/{name}?{urllib.parse.urlencode(parameters)}"
         with urllib.request.urlopen(url, timeout=60) as response:

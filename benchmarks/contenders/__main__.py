@@ -44,6 +44,9 @@ _MODULES = {
     "read_index": "scattering",
     "drain_queue": "draining",
     "queue_to_index": "draining",
+    "copy_all": "verbs",
+    "delete_all": "verbs",
+    "count_keys": "verbs",
 }
 
 

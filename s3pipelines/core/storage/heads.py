@@ -1,28 +1,16 @@
-"""Asking S3 what many keys are now: one HEAD per key, many in flight.
+"""Asking S3 what many keys are now: one HEAD per key, many in flight, in one event loop.
 
-A HEAD costs botocore about 1 ms of processor time under Python's lock, so that threads hide the
-latency of S3 and nothing else: a process asks about 900 keys a second of a server 30 ms away, with
-32 in flight as with 128.
-
-botocore asks for any key exactly as it is written, `.`, `..` and `//` too. Only through an HTTP
-proxy to a server without TLS does urllib3 send `a/../b` as `b`: the signature does not fit then, so
-that a listing answers; an anonymous access, which signs nothing, is told of the wrong object.
+Any key is asked for exactly as it is written, `.`, `..` and `//` too.
 """
 
-import re
-import threading
-from collections.abc import Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+import asyncio
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from itertools import islice
+from itertools import chain, islice
 from queue import SimpleQueue
-from typing import Any
+from urllib.parse import unquote_plus
 
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError
-from botocore.utils import parse_timestamp
 
 from s3pipelines.core.errors import (
     AccessDenied,
@@ -35,42 +23,21 @@ from s3pipelines.core.errors import (
     WrongRegion,
 )
 from s3pipelines.core.storage.access import Access
-from s3pipelines.core.storage.clients import botocore_session, client_of
 from s3pipelines.core.storage.failures import s3_errors
-from s3pipelines.core.storage.listing.pages import server_time_of
+from s3pipelines.core.storage.http.client import BucketClient
+from s3pipelines.core.storage.http.loops import LoopThread
+from s3pipelines.core.storage.http.places import BucketPlace, bucket_place
+from s3pipelines.core.storage.present import (
+    Present,
+    present_from_head,
+    present_from_listing,
+)
+from s3pipelines.core.storage.verbs.xml import parse, text
 
 # No other key of the bucket would fare better.
 _OF_ALL_KEYS = (BadCredentials, NoSuchBucket, WrongRegion)
-# A HEAD waits for no body; botocore's 60 s, tried five times, would hold up all that follows.
+# A HEAD waits for no body; the usual 60 s, tried five times, would hold up all that follows.
 _READ_TIMEOUT_S = 20
-_RESTORED = re.compile(r'ongoing-request="false".*expiry-date="([^"]+)"')
-
-
-@dataclass(frozen=True)
-class Present:
-    """An object as it is now.
-
-    Attributes:
-        key: Its key.
-        size_bytes: Its size.
-        etag: Without quotes.
-        last_modified: UTC, in whole seconds.
-        storage_class: STANDARD where S3 says none.
-        version_id: None where the bucket has no versions, and where a listing had to tell.
-        restored_until: When the temporary copy of an archived object expires; None if there is
-            none (yet).
-        server_time: The server's own clock when it answered; the only one that `last_modified`
-            may be compared with.
-    """
-
-    key: str
-    size_bytes: int
-    etag: str
-    last_modified: datetime
-    storage_class: str
-    version_id: str | None
-    restored_until: datetime | None
-    server_time: datetime
 
 
 @dataclass(frozen=True)
@@ -109,173 +76,168 @@ def ask_many(
             not have: a deleted bucket must not look like one whose objects are all deleted.)
         WrongRegion: The bucket lies in another region.
     """
-    ask = _Asker(_client(access, in_flight), bucket).ask
     upcoming = iter(keys)
-    ended: SimpleQueue[Future[Asked]] = SimpleQueue()
-    pool = ThreadPoolExecutor(in_flight, thread_name_prefix="heads")
+    first = list(islice(upcoming, 2 * in_flight))
+    if not first:
+        return
+    try:
+        place = bucket_place(access, bucket)
+    except _OF_ALL_KEYS:
+        raise
+    except StorageError as error:
+        yield from (Asked(key, None, error) for key in chain(first, upcoming))
+        return
+    with LoopThread() as loop:
+        asker = _Asker(place, in_flight)
+        loop.run(asker.open())
+        try:
+            yield from _answers(loop, asker, chain(first, upcoming), in_flight)
+        finally:
+            loop.run(asker.close())
+
+
+def _answers(
+    loop: LoopThread, asker: "_Asker", upcoming: Iterator[str], in_flight: int
+) -> Generator[Asked, None, None]:
     waiting = 0
-    try:
-        while True:
-            # Twice as many as are asked at a time, so that the threads have work while the
-            # caller is busy with an answer.
-            for key in islice(upcoming, 2 * in_flight - waiting):
-                pool.submit(ask, key).add_done_callback(ended.put)
-                waiting += 1
-            if not waiting:
-                return
-            answer = ended.get().result()
-            waiting -= 1
-            yield answer
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _client(access: Access, in_flight: int) -> BaseClient:
-    session = botocore_session(access)
-    # dateutil reads a date in 0.1 ms, a tenth of what a HEAD costs, parsedate in 0.01 ms.
-    factory = session.get_component("response_parser_factory")
-    factory.set_parser_defaults(timestamp_parser=_timestamp)
-    return client_of(session, access, connections=in_flight, read_timeout_s=_READ_TIMEOUT_S)
-
-
-def _timestamp(value: Any) -> datetime:
-    try:
-        return parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return parse_timestamp(value)
+    while True:
+        # Twice as many as are asked at a time, so that the loop has work while the caller is busy
+        # with an answer; and many handed over at once, as each time wakes the loop.
+        if waiting <= in_flight + in_flight // 2:
+            keys = list(islice(upcoming, 2 * in_flight - waiting))
+            loop.soon(lambda keys=keys: asker.begin(keys))
+            waiting += len(keys)
+        if not waiting:
+            return
+        answer = asker.ended.get()
+        if isinstance(answer, BaseException):
+            raise answer
+        waiting -= 1
+        yield answer
 
 
 class _Asker:
-    """Asks for single keys of one bucket; shared by threads."""
+    """Asks for single keys of one bucket, in an event loop.
 
-    def __init__(self, client: BaseClient, bucket: str) -> None:
-        self._client = client
-        self._bucket = bucket
-        self._confirming = threading.Lock()
+    Attributes:
+        ended: Answers as they come in, for the caller's thread; or what ends all.
+    """
+
+    def __init__(self, place: BucketPlace, in_flight: int) -> None:
+        self.ended: SimpleQueue[Asked | BaseException] = SimpleQueue()
+        self._client = BucketClient(place, most_in_flight=in_flight, read_timeout_s=_READ_TIMEOUT_S)
+        self._bucket = place.bucket
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._confirming = asyncio.Lock()
         self._bucket_exists = False
 
-    def ask(self, key: str) -> Asked:
+    async def open(self) -> None:
+        await self._client.__aenter__()
+
+    async def close(self) -> None:
+        """Drop what is under way."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._client.__aexit__(None, None, None)
+
+    def begin(self, keys: Sequence[str]) -> None:
+        """Ask for these, too; called in the loop."""
+        for key in keys:
+            task = asyncio.get_running_loop().create_task(self._ask(key))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _ask(self, key: str) -> None:
         try:
-            return Asked(key, self._found(key))
-        except _OF_ALL_KEYS:
+            self.ended.put(Asked(key, await self._found(key)))
+        except asyncio.CancelledError:
             raise
         except StorageError as error:
-            return Asked(key, None, error)
+            ends_all = isinstance(error, _OF_ALL_KEYS)
+            self.ended.put(error if ends_all else Asked(key, None, error))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the answers are taken
+            self.ended.put(error)
 
-    def _found(self, key: str) -> Present | None:
+    async def _found(self, key: str) -> Present | None:
         try:
-            return self._head(key)
+            return await self._head(key)
         except Gone:
-            self._confirm_bucket(key)
+            await self._confirm_bucket(key)
             return None
         except (BadCredentials, NoSuchBucket, Throttled):
             raise
         except StorageError as refused:
             if isinstance(refused, Unreachable) and not isinstance(refused.__cause__, ClientError):
                 raise  # Nobody answered, so nobody would answer a listing.
-            return self._listed_instead(key, refused)
+            return await self._listed_instead(key, refused)
 
-    def _head(self, key: str) -> Present:
+    async def _head(self, key: str) -> Present:
         with s3_errors(self._bucket, key):
-            response = self._client.head_object(Bucket=self._bucket, Key=key)
+            reply = await self._client.ask("HeadObject", "HEAD", key=key)
         try:
-            return _from_head(key, response)
-        except KeyError as error:
+            return present_from_head(key, reply.headers)
+        except (KeyError, ValueError, TypeError) as error:
             raise StorageError(
                 f"The endpoint answers for s3://{self._bucket}/{key} without {error}.",
                 hint="Check what stands between here and the S3 server.",
             ) from error
 
-    def _confirm_bucket(self, key: str) -> None:
+    async def _confirm_bucket(self, key: str) -> None:
         """A HEAD has no body, so a missing bucket is the same bare 404 as a missing object."""
-        with self._confirming:
+        async with self._confirming:
             if self._bucket_exists:
                 return
             try:
                 with s3_errors(self._bucket):
-                    self._client.head_bucket(Bucket=self._bucket)
+                    await self._client.ask("HeadBucket", "HEAD")
             except AccessDenied:
                 # Some may list below a prefix only.
-                self._listed(key)
+                await self._listed(key)
             self._bucket_exists = True
 
-    def _listed_instead(self, key: str, refused: StorageError) -> Present | None:
+    async def _listed_instead(self, key: str, refused: StorageError) -> Present | None:
         """What a listing says of a key whose HEAD was refused.
 
         It needs another permission, takes no key of the customer's, reads no object, and says in
         its body which of many things a bare 400 or 403 meant.
         """
         try:
-            return self._listed(key)
+            return await self._listed(key)
         except _OF_ALL_KEYS:
             raise
         except StorageError as error:
             # A server that fails may not do so later, whatever the listing says meanwhile.
             raise (refused if isinstance(refused, Unreachable) else error) from error.__cause__
 
-    def _listed(self, key: str) -> Present | None:
+    async def _listed(self, key: str) -> Present | None:
+        query = {"list-type": "2", "prefix": key, "max-keys": "1", "encoding-type": "url"}
         with s3_errors(self._bucket):
-            response = self._client.list_objects_v2(
-                Bucket=self._bucket,
-                Prefix=key,
-                MaxKeys=1,
-                OptionalObjectAttributes=["RestoreStatus"],
+            reply = await self._client.ask(
+                "ListObjectsV2",
+                "GET",
+                query=query,
+                headers={"x-amz-optional-object-attributes": "RestoreStatus"},
             )
-        rows = response.get("Contents", [])
+        root = parse(reply.body, "ListObjectsV2")
+        decoded = unquote_plus if text(root, "EncodingType") == "url" else str
+        row = root.find("Contents")
         # Of all keys that begin with this one, it comes first itself.
-        odd = rows and not rows[0]["Key"].startswith(key)
-        if odd or not (rows or response.get("IsTruncated") is False):
-            raise StorageError(
-                f"The listing of s3://{self._bucket}/{key} does not answer what was asked.",
-                hint="Check that it is an S3 general purpose bucket.",
-            )
-        return _from_listing(response, rows[0]) if rows and rows[0]["Key"] == key else None
+        found = None if row is None else decoded(text(row, "Key"))
+        is_odd = found is not None and not found.startswith(key)
+        is_empty = found is None and text(root, "IsTruncated") != "false"
+        if is_odd or is_empty:
+            raise self._not_answered(key)
+        if row is None or found != key:
+            return None
+        try:
+            return present_from_listing(key, reply.headers, row)
+        except ValueError as error:
+            raise self._not_answered(key) from error
 
-
-def _from_listing(response: dict[str, Any], row: dict[str, Any]) -> Present:
-    restore = row.get("RestoreStatus", {})
-    until = None if restore.get("IsRestoreInProgress") else restore.get("RestoreExpiryDate")
-    return Present(
-        key=row["Key"],
-        size_bytes=row["Size"],
-        etag=row["ETag"].strip('"'),
-        last_modified=_whole_second(row["LastModified"]),
-        storage_class=row.get("StorageClass") or "STANDARD",
-        version_id=None,
-        restored_until=until and _whole_second(until),
-        server_time=_server_time(response),
-    )
-
-
-def _from_head(key: str, response: dict[str, Any]) -> Present:
-    version = response.get("VersionId")
-    return Present(
-        key=key,
-        size_bytes=response["ContentLength"],
-        etag=response["ETag"].strip('"'),
-        last_modified=_whole_second(response["LastModified"]),
-        storage_class=response.get("StorageClass") or "STANDARD",
-        version_id=None if version == "null" else version,
-        restored_until=_restored_until(response.get("Restore", "")),
-        server_time=_server_time(response),
-    )
-
-
-def _server_time(response: dict[str, Any]) -> datetime:
-    return server_time_of(response["ResponseMetadata"]["HTTPHeaders"].get("date", ""))
-
-
-def _restored_until(restore: str) -> datetime | None:
-    match = _RESTORED.search(restore)
-    if match is None:
-        return None
-    try:
-        return _whole_second(parsedate_to_datetime(match[1]))
-    except ValueError:
-        return None  # Not restored, then: whoever reads it all the same is told by S3.
-
-
-def _whole_second(when: datetime) -> datetime:
-    """S3 keeps whole seconds; some servers list milliseconds, but tell seconds in a HEAD."""
-    zoned = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    return zoned.replace(microsecond=0)
+    def _not_answered(self, key: str) -> StorageError:
+        return StorageError(
+            f"The listing of s3://{self._bucket}/{key} does not answer what was asked.",
+            hint="Check that it is an S3 general purpose bucket.",
+        )

@@ -37,8 +37,12 @@ _READ_S = 60
 _READ_BYTES = 1 << 20
 _OVERTAXED = (429, 503)
 _FAILED_FOR_NOW = (500, 502, 504, 408)
-# Refused, but only because something else was under way with the same key.
-_COLLIDED = ("OperationAborted", "ConditionalRequestConflict")
+# Refused, but only because something else was under way with the same key; or because the body
+# came too slowly.
+_REFUSED_FOR_NOW = {
+    400: ("RequestTimeout",),
+    409: ("OperationAborted", "ConditionalRequestConflict"),
+}
 # A copy is answered with 200 as soon as it has begun, so that its failure stands in the body.
 _STATUS_OF_LATE_ERROR = {"InternalError": 500, "SlowDown": 503, "ServiceUnavailable": 503}
 # "Slow down" means later, not never: with the pace halved each time, it is tried longer.
@@ -64,13 +68,17 @@ class BucketClient:
     Args:
         place: Where it is.
         most_in_flight: Most requests at a time.
+        read_timeout_s: How long a request may stay without a byte of answer, in seconds.
     """
 
-    def __init__(self, place: BucketPlace, *, most_in_flight: int) -> None:
+    def __init__(
+        self, place: BucketPlace, *, most_in_flight: int, read_timeout_s: float = _READ_S
+    ) -> None:
         self.pace = Pace(most_in_flight)
         self._room = Room(self.pace)
         self._place = place
         self._most = most_in_flight
+        self._read_timeout_s = read_timeout_s
 
     @property
     def bucket(self) -> str:
@@ -80,7 +88,9 @@ class BucketClient:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._most, ssl=self._place.tls or True),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_READ_S),
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=_CONNECT_S, sock_read=self._read_timeout_s
+            ),
             read_bufsize=_READ_BYTES,
             auto_decompress=False,
             # Not aiohttp's own view of the environment, which also takes passwords from ~/.netrc.
@@ -151,9 +161,10 @@ class BucketClient:
         if status in _OVERTAXED:
             self.pace.slow_down(asked_at)
             return attempt < (most * _MORE_ATTEMPTS_WHEN_OVERTAXED if most > 1 else 1)
-        if status == 409 and error_code(reply.body) not in _COLLIDED:
+        if attempt >= most:
             return False
-        return status in (*_FAILED_FOR_NOW, 409) and attempt < most
+        codes = _REFUSED_FOR_NOW.get(status, ())
+        return status in _FAILED_FOR_NOW or (bool(codes) and error_code(reply.body) in codes)
 
     async def _ask_once(
         self,

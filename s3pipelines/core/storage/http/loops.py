@@ -45,6 +45,10 @@ class LoopThread:
             future.cancel()
             raise
 
+    def soon(self, call: Callable[[], object]) -> None:
+        """Have the loop call `call`, without waiting for it."""
+        self._loop.call_soon_threadsafe(call)
+
 
 class _End:
     """The last thing that the background says: that all went well, or what went wrong."""

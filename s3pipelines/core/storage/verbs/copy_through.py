@@ -1,11 +1,11 @@
 """Copying between servers, or identities, that know nothing of each other: through this machine."""
 
-from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.verbs.multipart import (
     describing_headers,
     part_size,
     tags_of,
+    upload_part,
     write_in_parts,
 )
 from s3pipelines.core.storage.verbs.multipart_copy import present
@@ -64,16 +64,7 @@ async def copy_through(
         return await put_bytes(client, key, body, headers | writing.condition)
 
     async def send(upload: str, number: int, first: int, last: int) -> str:
-        body = await read(first, last - first + 1)
-        with s3_errors(client.bucket, key):
-            reply = await client.ask(
-                "UploadPart",
-                "PUT",
-                key=key,
-                query={"partNumber": str(number), "uploadId": upload},
-                body=body,
-            )
-        return reply.headers.get("etag", "")
+        return await upload_part(client, key, upload, number, await read(first, last - first + 1))
 
     size = part_size(found.size_bytes, origin.etag, part_bytes)
     return await write_in_parts(

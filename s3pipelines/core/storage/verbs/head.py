@@ -1,19 +1,26 @@
 """`HEAD`: what an object is now."""
 
+from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
+
+from botocore.utils import parse_timestamp
 
 from s3pipelines.core.errors import Gone, StorageError
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient, Reply
 from s3pipelines.core.storage.listing.pages import server_time_of
+from s3pipelines.core.storage.present import restored_until
 from s3pipelines.core.storage.verbs.values import (
     CONTENT_HEADERS,
     Described,
     Encryption,
     Found,
+    Lock,
 )
 
 _META, _CHECKSUM, _SSE = "x-amz-meta-", "x-amz-checksum-", "x-amz-server-side-encryption"
+_LOCK = "x-amz-object-lock-"
 _ALGORITHMS = frozenset({"crc32", "crc32c", "crc64nvme", "sha1", "sha256"})
 
 
@@ -73,4 +80,16 @@ def _found(key: str, reply: Reply) -> Found:
         checksum_type=headers.get(f"{_CHECKSUM}type"),
         tag_count=int(count) if count else None,
         server_time=server_time_of(headers.get("date", "")),
+        restored_until=restored_until(headers.get("x-amz-restore", "")),
+        lock=_lock(headers),
     )
+
+
+def _lock(headers: Mapping[str, str]) -> Lock | None:
+    until = headers.get(f"{_LOCK}retain-until-date")
+    is_held = headers.get(f"{_LOCK}legal-hold", "").upper() == "ON"
+    if until is None and not is_held:
+        return None
+    # botocore's reading of the time has the zone of this machine.
+    ends = parse_timestamp(until).astimezone(UTC) if until else None
+    return Lock(headers.get(f"{_LOCK}mode"), ends, is_held)

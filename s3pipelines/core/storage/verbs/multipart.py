@@ -7,7 +7,9 @@ from contextlib import suppress
 from math import ceil
 from xml.sax.saxutils import escape
 
-from s3pipelines.core.errors import StorageError
+from botocore.exceptions import ClientError
+
+from s3pipelines.core.errors import PreconditionFailed, StorageError
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.verbs.copy import tag_header, version_of
@@ -90,6 +92,18 @@ async def tags_of(client: BucketClient, origin: Origin, found: Found) -> dict[st
     return await get_tags(client, origin.key, origin.version_id)
 
 
+async def upload_part(client: BucketClient, key: str, upload: str, number: int, body: bytes) -> str:
+    """Send one part, and tell its ETag.
+
+    Raises:
+        StorageError: It cannot be sent.
+    """
+    query = {"partNumber": str(number), "uploadId": upload}
+    with s3_errors(client.bucket, key):
+        reply = await client.ask("UploadPart", "PUT", key=key, query=query, body=body)
+    return reply.headers.get("etag", "")
+
+
 async def _send_all(size_bytes: int, part_bytes: int, upload: str, send: SendPart) -> list[str]:
     room = asyncio.Semaphore(_PARTS_AT_A_TIME)
 
@@ -118,13 +132,29 @@ async def _complete(
     )
     body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
     with s3_errors(client.bucket, key):
-        reply = await client.ask(
-            "CompleteMultipartUpload",
-            "POST",
-            key=key,
-            query={"uploadId": upload},
-            headers=condition,
-            body=body,
-        )
+        try:
+            reply = await client.ask(
+                "CompleteMultipartUpload",
+                "POST",
+                key=key,
+                query={"uploadId": upload},
+                headers=condition,
+                body=body,
+            )
+        except ClientError as error:
+            raise _perhaps_completed(client, key, error) from error
     etag = text(parse(reply.body, "CompleteMultipartUpload"), "ETag").strip('"')
     return Copied(etag, version_of(reply.headers))
+
+
+def _perhaps_completed(client: BucketClient, key: str, error: ClientError) -> Exception:
+    """An upload is gone when it is completed: also when nobody heard of that."""
+    retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+    if error.response.get("Error", {}).get("Code") != "NoSuchUpload" or not retries:
+        return error
+    failure = PreconditionFailed(
+        f"The answer was lost that s3://{client.bucket}/{key} was written.",
+        hint="Look what is there, and repeat.",
+    )
+    failure.retried = True
+    return failure

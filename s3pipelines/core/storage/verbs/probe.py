@@ -14,6 +14,7 @@ from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.verbs.copy import copy
 from s3pipelines.core.storage.verbs.delete import Deleted, Doomed, delete_many, delete_one
 from s3pipelines.core.storage.verbs.head import head
+from s3pipelines.core.storage.verbs.multipart import upload_part, write_in_parts
 from s3pipelines.core.storage.verbs.put import put_bytes
 from s3pipelines.core.storage.verbs.values import Copied, Origin, Writing
 from s3pipelines.core.storage.verbs.versions import list_versions_of_key
@@ -33,6 +34,7 @@ class Enforced:
         copy_if_match: A copy only over that ETag.
         delete_if_match: A delete only of that ETag.
         delete_many_etags: The same, for many in one request.
+        multipart_if_none_match: An upload in parts is completed only where nothing is.
     """
 
     put_if_none_match: bool = False
@@ -41,6 +43,7 @@ class Enforced:
     copy_if_match: bool = False
     delete_if_match: bool = False
     delete_many_etags: bool = False
+    multipart_if_none_match: bool = False
 
 
 async def probe_preconditions(client: BucketClient, prefix: str) -> Enforced:
@@ -73,6 +76,7 @@ async def _probe(client: BucketClient, key: str) -> Enforced:
     wrong_source = await _is_refused(copy(client, twin, other, Writing(replaces=first.etag)))
     wrong_target = await _is_refused(copy(client, twin, origin, Writing(replaces=_OTHER_ETAG)))
     new = await _is_refused(put_bytes(client, key, b"probe", {"if-none-match": "*"}))
+    in_parts = await _is_refused(_put_in_parts(client, key, b"probe"))
     one = await _keeps(client, key, [await delete_one(client, Doomed(key, etag=_OTHER_ETAG))])
     doomed = [Doomed(twin, etag=_OTHER_ETAG)]
     many = await _keeps(client, twin, await delete_many(client, doomed))
@@ -83,7 +87,16 @@ async def _probe(client: BucketClient, key: str) -> Enforced:
         copy_if_match=wrong_target,
         delete_if_match=one,
         delete_many_etags=many,
+        multipart_if_none_match=in_parts,
     )
+
+
+async def _put_in_parts(client: BucketClient, key: str, body: bytes) -> Copied:
+    async def send(upload: str, number: int, first: int, last: int) -> str:
+        return await upload_part(client, key, upload, number, body[first : last + 1])
+
+    condition = {"if-none-match": "*"}
+    return await write_in_parts(client, key, len(body), len(body), {}, condition, send)
 
 
 async def _is_refused(attempt: Awaitable[Copied]) -> bool:

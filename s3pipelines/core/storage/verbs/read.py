@@ -7,7 +7,7 @@ from s3pipelines.core.errors import PreconditionFailed
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.verbs.head import head
-from s3pipelines.core.storage.verbs.values import Hashes
+from s3pipelines.core.storage.verbs.values import Found, Hashes
 
 _RANGE_BYTES = 8 * 1024 * 1024
 
@@ -37,7 +37,9 @@ async def read_range(
     return reply.body
 
 
-async def read_hashes(client: BucketClient, key: str, *, etag: str) -> Hashes:
+async def read_hashes(
+    client: BucketClient, key: str, *, etag: str, version_id: str | None = None
+) -> Hashes:
     """Read an object from its beginning to its end, and tell its digests.
 
     Raises:
@@ -45,21 +47,23 @@ async def read_hashes(client: BucketClient, key: str, *, etag: str) -> Hashes:
         Archived: It has to be restored first.
         StorageError: It cannot be read.
     """
-    found = await head(client, key)
+    found = await head(client, key, version_id)
     if found is None or found.etag != etag:
         raise PreconditionFailed(
             f"s3://{client.bucket}/{key} is another object by now.", hint="Plan it anew."
         )
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-    async for part in _parts(client, key, found.size_bytes, etag):
+    async for part in _parts(client, found, version_id):
         md5.update(part)
         sha256.update(part)
     return Hashes(found.size_bytes, md5.hexdigest(), sha256.hexdigest())
 
 
 async def _parts(
-    client: BucketClient, key: str, size_bytes: int, etag: str
+    client: BucketClient, found: Found, version_id: str | None
 ) -> AsyncIterator[bytes]:
-    for offset in range(0, size_bytes, _RANGE_BYTES):
-        length = min(_RANGE_BYTES, size_bytes - offset)
-        yield await read_range(client, key, offset, length, etag=etag)
+    for offset in range(0, found.size_bytes, _RANGE_BYTES):
+        length = min(_RANGE_BYTES, found.size_bytes - offset)
+        yield await read_range(
+            client, found.key, offset, length, etag=found.etag, version_id=version_id
+        )

@@ -51,6 +51,34 @@ class Encryption:
 
 
 @dataclass(frozen=True)
+class Lock:
+    """What keeps a version from being deleted (S3 Object Lock).
+
+    Attributes:
+        mode: `GOVERNANCE` or `COMPLIANCE`; None without a retention.
+        until: When the retention ends, UTC; None without one.
+        legal_hold: It is held for as long as nobody lifts that.
+    """
+
+    mode: str | None
+    until: datetime | None
+    legal_hold: bool
+
+
+@dataclass(frozen=True)
+class DefaultRetention:
+    """How long a bucket keeps whatever is written to it.
+
+    Attributes:
+        mode: `GOVERNANCE` or `COMPLIANCE`.
+        days: A year counts 365 of them.
+    """
+
+    mode: str
+    days: int
+
+
+@dataclass(frozen=True)
 class Found:
     """An object as a HEAD shows it.
 
@@ -61,6 +89,10 @@ class Found:
         checksums: By algorithm in lower case (`sha256`, `crc64nvme` …).
         checksum_type: `FULL_OBJECT` or `COMPOSITE`; None if not told.
         tag_count: None if S3 does not say (it may have tags all the same).
+        restored_until: When the temporary copy of an archived object expires; None if there is
+            none (yet).
+        lock: What keeps this version from being deleted, as far as it may be known; None if
+            nothing does.
     """
 
     key: str
@@ -76,6 +108,8 @@ class Found:
     checksum_type: str | None
     tag_count: int | None
     server_time: datetime
+    restored_until: datetime | None = None
+    lock: Lock | None = None
 
 
 @dataclass(frozen=True)

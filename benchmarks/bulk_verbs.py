@@ -1,0 +1,107 @@
+"""Server-side copies across buckets, and deletes, beside s5cmd and rclone; the verbs alone."""
+
+import shutil
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from benchmarks.fakes3 import FakeS3, Unavailable
+from benchmarks.measuring import ContenderFailed, Measured, contend, measure
+from benchmarks.reporting import spread, table
+
+_LATENCIES_MS = (0, 30)
+_MOST_OBJECTS = 10_000
+_LONGEST_S = 60
+_SOURCE = "originals"
+_HEAD = ("contender", "wall s", "of it the work s", "objects/s", "of the work", "CPU s", "peak MB")
+
+Runs = dict[str, list[Measured]]
+
+
+def run(objects: int, rounds: int) -> str:
+    """A table for each latency.
+
+    Args:
+        objects: At most 10,000 of them are used.
+        rounds: How often each contender runs.
+
+    Raises:
+        Unavailable: There is no fake server or no s5cmd.
+    """
+    beside_python = str(Path(sys.executable).parent)
+    s5cmd = shutil.which("s5cmd", path=beside_python) or shutil.which("s5cmd")
+    if s5cmd is None:
+        raise Unavailable("s5cmd is not installed (it is in the extra 'dev').")
+    number = min(objects, _MOST_OBJECTS)
+    parts: list[str] = []
+    with FakeS3() as server:
+        # Not one of its synthetic buckets: s5cmd leaves out what is in an archive.
+        server.make_bucket(_SOURCE, number)
+        for bucket in ("by-s5cmd", "by-us", "by-rclone"):
+            server.make_bucket(bucket)
+        for latency_ms in _LATENCIES_MS:
+            server.set_latency(latency_ms)
+            runs: Runs = defaultdict(list)
+            for _ in range(rounds):
+                _one_round(runs, server, s5cmd, number)
+            title = f"{number:,} objects, {latency_ms} ms a request"
+            parts.append(
+                f"**{title}**, median of {rounds} (least to most)\n\n{_rows(runs, number)}"
+            )
+    return "\n\n".join(parts)
+
+
+def _one_round(runs: Runs, server: FakeS3, s5cmd: str, objects: int) -> None:
+    """Each copies into an empty bucket; what it copied is deleted, by us and by s5cmd in turn."""
+    environment = server.environment()
+    call = [s5cmd, "--endpoint-url", server.endpoint]
+    runs["`s5cmd cp`"].append(
+        measure([*call, "cp", f"s3://{_SOURCE}/*", "s3://by-s5cmd/"], environment)
+    )
+    _check(environment, "by-s5cmd", objects)
+    runs["`s5cmd rm`"].append(measure([*call, "rm", "s3://by-s5cmd/*"], environment))
+    _check(environment, "by-s5cmd", 0)
+    runs["our `copy`"].append(contend("copy_all", _SOURCE, "by-us", environment=environment))
+    _check(environment, "by-us", objects)
+    runs["our `delete_many`"].append(contend("delete_all", "by-us", environment=environment))
+    _check(environment, "by-us", 0)
+    rclone = shutil.which("rclone")
+    if rclone is not None:
+        _rclone(runs, server, rclone, objects)
+
+
+def _rclone(runs: Runs, server: FakeS3, rclone: str, objects: int) -> None:
+    remote = f":s3,provider=Other,env_auth=true,endpoint='{server.endpoint}':"
+    command = ["timeout", str(_LONGEST_S), rclone, "copy", "--transfers", "64", "--checkers", "64"]
+    environment = server.environment()
+    try:
+        measured = measure([*command, f"{remote}{_SOURCE}", f"{remote}by-rclone"], environment)
+    except ContenderFailed:
+        return
+    _check(environment, "by-rclone", objects)
+    runs["`rclone copy`, 64 transfers"].append(measured)
+    contend("delete_all", "by-rclone", environment=environment)
+
+
+def _check(environment: dict[str, str], bucket: str, objects: int) -> None:
+    there = contend("count_keys", bucket, environment=environment).said["objects"]
+    if there != objects:
+        raise AssertionError(f"{bucket} has {there} objects, not {objects}")
+
+
+def _rows(runs: Runs, objects: int) -> str:
+    rows: list[list[str]] = []
+    for name, measured in runs.items():
+        work = [one.said["work_s"] for one in measured if "work_s" in one.said]
+        rows.append(
+            [
+                name,
+                spread([one.wall_s for one in measured], 2),
+                spread(work, 2) if work else "all",
+                spread([objects / one.wall_s for one in measured], 0),
+                spread([objects / work_s for work_s in work], 0) if work else "",
+                spread([one.cpu_s for one in measured], 2),
+                spread([one.peak_mb for one in measured], 0),
+            ]
+        )
+    return table(_HEAD, rows)

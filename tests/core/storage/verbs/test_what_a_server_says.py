@@ -1,0 +1,179 @@
+"""What the verbs make of answers that moto does not give."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import pytest
+
+from s3pipelines.core.errors import PreconditionFailed, StorageError
+from s3pipelines.core.storage.access import Access
+from s3pipelines.core.storage.http.client import BucketClient
+from s3pipelines.core.storage.http.loops import LoopThread
+from s3pipelines.core.storage.http.places import bucket_place
+from s3pipelines.core.storage.verbs.head import head
+from s3pipelines.core.storage.verbs.multipart import upload_part, write_in_parts
+from s3pipelines.core.storage.verbs.object_lock import bucket_object_lock
+from s3pipelines.core.storage.verbs.probe import probe_preconditions
+from s3pipelines.core.storage.verbs.read import read_hashes
+from s3pipelines.core.storage.verbs.values import Copied, DefaultRetention, Lock
+from tests.core.storage.fake_s3 import Answer, Asked, FakeS3, error_answer, fake_s3
+
+T = TypeVar("T")
+HEAD = {"ETag": '"e"', "Last-Modified": "Mon, 06 May 2024 07:08:09 GMT"}
+
+
+@pytest.fixture
+def server() -> Iterator[FakeS3]:
+    with fake_s3(lambda _: Answer(headers=HEAD)) as server:
+        yield server
+
+
+def _with_client(access: Access, bucket: str, use: Callable[[BucketClient], Awaitable[T]]) -> T:
+    async def work() -> T:
+        async with BucketClient(bucket_place(access, bucket), most_in_flight=4) as client:
+            return await use(client)
+
+    with LoopThread() as loop:
+        return loop.run(work())
+
+
+def _in_parts(client: BucketClient) -> Awaitable[Copied]:
+    async def send(upload: str, number: int, first: int, last: int) -> str:
+        return await upload_part(client, "key", upload, number, b"12345"[first : last + 1])
+
+    return write_in_parts(client, "key", 5, 5, {}, {"if-none-match": "*"}, send)
+
+
+@pytest.mark.parametrize(
+    ("headers", "lock"),
+    [
+        ({}, None),
+        ({"x-amz-object-lock-legal-hold": "OFF"}, None),
+        ({"x-amz-object-lock-legal-hold": "ON"}, Lock(None, None, True)),
+        (
+            {
+                "x-amz-object-lock-mode": "COMPLIANCE",
+                "x-amz-object-lock-retain-until-date": "2030-01-02T03:04:05.000Z",
+            },
+            Lock("COMPLIANCE", datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC), False),
+        ),
+    ],
+)
+def test_a_head_tells_what_keeps_an_object_from_being_deleted(
+    server: FakeS3, headers: dict[str, str], lock: Lock | None
+) -> None:
+    server.answer = lambda _: Answer(headers=HEAD | headers)
+    found = _with_client(server.access(), "bucket", lambda client: head(client, "key"))
+    assert found is not None
+    assert found.lock == lock
+    assert found.lock is None or found.lock.until is None or found.lock.until.tzinfo is UTC
+
+
+def test_a_head_tells_how_long_a_restored_copy_stays(server: FakeS3) -> None:
+    restore = 'ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"'
+    server.answer = lambda _: Answer(headers=HEAD | {"x-amz-restore": restore})
+    found = _with_client(server.access(), "bucket", lambda client: head(client, "key"))
+    assert found is not None
+    assert found.restored_until == datetime(2012, 12, 21, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("period", "days"), [("<Days>30</Days>", 30), ("<Years>2</Years>", 730)])
+def test_a_bucket_tells_how_long_it_keeps_what_is_written(
+    server: FakeS3, period: str, days: int
+) -> None:
+    retention = f"<DefaultRetention><Mode>GOVERNANCE</Mode>{period}</DefaultRetention>"
+    body = f"<ObjectLockConfiguration><Rule>{retention}</Rule></ObjectLockConfiguration>"
+    server.answer = lambda _: Answer(body=body.encode())
+    kept = _with_client(server.access(), "bucket", bucket_object_lock)
+    assert kept == DefaultRetention("GOVERNANCE", days)
+
+
+def test_a_bucket_without_object_lock_keeps_nothing(bucket: str) -> None:
+    assert _with_client(Access(), bucket, bucket_object_lock) is None
+
+
+def _losing_an_answer(server: FakeS3) -> Callable[[Asked], Answer]:
+    """A server that completes an upload, and hangs up before it says so."""
+
+    def answer(asked: Asked) -> Answer:
+        if "uploads" in asked.query:
+            return Answer(body=b"<R><UploadId>u</UploadId></R>")
+        if asked.method == "POST":
+            completions = [one.method for one in server.asked if "uploads" not in one.query]
+            is_first = completions.count("POST") == 1
+            return Answer(hang_up=True) if is_first else error_answer(404, "NoSuchUpload")
+        return Answer(headers=HEAD)
+
+    return answer
+
+
+def test_an_upload_whose_completion_was_not_heard_of_may_be_its_own_work(server: FakeS3) -> None:
+    server.answer = _losing_an_answer(server)
+    with pytest.raises(PreconditionFailed) as caught:
+        _with_client(server.access(), "bucket", _in_parts)
+    assert caught.value.retried
+
+
+def test_an_upload_that_never_was_is_a_plain_error(server: FakeS3) -> None:
+    def answer(asked: Asked) -> Answer:
+        if "uploads" in asked.query:
+            return Answer(body=b"<R><UploadId>u</UploadId></R>")
+        return error_answer(404, "NoSuchUpload") if asked.method == "POST" else Answer(headers=HEAD)
+
+    server.answer = answer
+    with pytest.raises(StorageError, match="NoSuchUpload") as caught:
+        _with_client(server.access(), "bucket", _in_parts)
+    assert not isinstance(caught.value, PreconditionFailed)
+
+
+def test_digests_are_those_of_the_version_that_was_asked_for(bucket: str, s3) -> None:
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    old = s3.put_object(Bucket=bucket, Key="a", Body=b"123")
+    s3.put_object(Bucket=bucket, Key="a", Body=b"newer")
+    etag = old["ETag"].strip('"')
+    hashes = _with_client(
+        Access(),
+        bucket,
+        lambda client: read_hashes(client, "a", etag=etag, version_id=old["VersionId"]),
+    )
+    assert (hashes.size_bytes, hashes.md5) == (3, etag)
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_a_probe_of_uploads_in_parts_leaves_nothing_behind(
+    bucket: str, s3, versioned: bool
+) -> None:
+    if versioned:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    _with_client(Access(), bucket, lambda client: probe_preconditions(client, "p/"))
+    left = s3.list_object_versions(Bucket=bucket, Prefix="p/")
+    assert not left.get("Versions", []) + left.get("DeleteMarkers", [])
+    assert not s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
+
+
+def test_a_server_that_compares_nothing_is_not_taken_for_one_that_does(server: FakeS3) -> None:
+    def answer(asked: Asked) -> Answer:
+        body = b"<R><UploadId>u</UploadId><ETag>e</ETag><IsTruncated>false</IsTruncated></R>"
+        return Answer(headers=HEAD, body=body)
+
+    server.answer = answer
+    enforced = _with_client(
+        server.access(), "bucket", lambda client: probe_preconditions(client, "")
+    )
+    assert not enforced.multipart_if_none_match
+
+
+def test_a_server_that_compares_when_an_upload_is_completed_is_known(server: FakeS3) -> None:
+    def answer(asked: Asked) -> Answer:
+        if "uploadId" in asked.query and "if-none-match" in asked.headers:
+            return error_answer(412, "PreconditionFailed")
+        body = b"<R><UploadId>u</UploadId><ETag>e</ETag><IsTruncated>false</IsTruncated></R>"
+        return Answer(headers=HEAD, body=body)
+
+    server.answer = answer
+    enforced = _with_client(
+        server.access(), "bucket", lambda client: probe_preconditions(client, "")
+    )
+    assert enforced.multipart_if_none_match
+    assert any(asked.method == "DELETE" and "uploadId" in asked.query for asked in server.asked)
