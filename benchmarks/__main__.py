@@ -18,6 +18,7 @@ NAMES = (
     "corpus_images",
     "images_million",
     "asking",
+    "objects_layout",
     "scattered_changes",
     "ledger_throughput",
     "event_latency",

@@ -71,7 +71,9 @@ def fill_objects(folder: str, objects: str) -> dict[str, Any]:
     ensure_table(home, OBJECTS)
     started = time.perf_counter()
     with connect(home) as connection:
-        connection.execute(f"COPY ({_made(int(objects))}) TO '{folder}/{PARQUET}' (FORMAT parquet)")
+        connection.execute(
+            f"COPY ({made_rows(int(objects))}) TO '{folder}/{PARQUET}' (FORMAT parquet)"
+        )
         one_file_s = time.perf_counter() - started
         names = [name for name in OBJECTS.column_names if name != "source"]
         rows = f"SELECT {', '.join(names)} FROM '{folder}/{PARQUET}'"
@@ -180,7 +182,8 @@ def _first(cursor: Any, column: int) -> list[str]:
     return [row[column] for row in cursor.fetchall()]
 
 
-def _made(objects: int) -> str:
+def made_rows(objects: int) -> str:
+    """A query for the rows, sorted by key."""
     return f"""
         SELECT '{SOURCE}' AS source, 'museum' AS bucket,
             'collections/' || CASE WHEN number % 100 < 60 THEN 'photographs'

@@ -25,8 +25,9 @@ from s3pipelines.core.catalog.tables import ROW_GROUP_ROWS, TARGET_FILE_BYTES, Z
 _LONGEST_TEXT = 1024
 # A dictionary of what hardly repeats costs a third of the time, and a tenth of the room.
 _UNIQUE = frozenset({"key", "etag", "size_bytes", "last_modified", "sha256", "uri"})
-# Sizes as differences are a fifth smaller than with zstd, and read in two thirds of the time;
-# lengths apart from texts make them no larger, and read a tenth faster (`benchmarks/RESULTS.md`).
+# The largest hundred of a table take 64 ms without these, 47 ms with sizes as differences, and 40
+# ms with the lengths of keys apart from their texts, too; all in as much room (see
+# `benchmarks/RESULTS.md`).
 _ENCODINGS = {"size_bytes": "DELTA_BINARY_PACKED", "key": "DELTA_LENGTH_BYTE_ARRAY"}
 _NOT_COMPRESSED = frozenset({"size_bytes"})
 
