@@ -1,4 +1,4 @@
-"""One running project (webserver, daemon, sensor) on a moto S3, shared by all end-to-end tests."""
+"""One running project on a moto S3: shared by all end-to-end tests, stopped after the last one."""
 
 import json
 import time
@@ -65,7 +65,9 @@ class Running:
         create_source(self.catalog, source_id, f"s3://{self.bucket}/{prefix}", derive=derive)
 
 
-@pytest.fixture(scope="session")
+# Not for the session: beside all the tests that come after these, its sensors took a quarter of a
+# core (measured over 30 s).
+@pytest.fixture(scope="package")
 def running(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The whole project at work on a bucket that notifies it; its sensors tick all the time."""
     folder = tmp_path_factory.mktemp("running")

@@ -72,10 +72,15 @@ def test_workers_killed_at_random_cost_an_outcome_each_and_nothing_else(
     pool = make_pool()
     ended = threading.Event()
 
+    kills = 0
+
     def kill() -> None:
-        while not ended.wait(random.uniform(0.05, 0.25)):
+        nonlocal kills
+        # Twice as often, and most of the test is the start of workers.
+        while not ended.wait(random.uniform(0.1, 0.6)):
             with suppress(ProcessLookupError, IndexError):
                 os.kill(random.choice(pool.pids()), signal.SIGKILL)
+                kills += 1
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -85,6 +90,7 @@ def test_workers_killed_at_random_cost_an_outcome_each_and_nothing_else(
         ended.set()
         killer.join()
 
+    assert kills > 5, "the work was over too soon"
     found = outcomes(source)
     assert report.objects == sum(found.values()) == images
     assert set(found) <= {None, "crashed"}

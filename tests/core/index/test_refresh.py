@@ -66,12 +66,12 @@ def test_every_object_of_the_source_becomes_a_row(catalog: Catalog, bucket, put_
     assert (done.rows, done.size_bytes, done.created, done.wrote) == (2, 10, 2, "replacement")
 
 
-def test_an_unchanged_listing_writes_nothing(catalog: Catalog, bucket, put_objects):
+def test_an_unchanged_listing_writes_nothing(local_catalog: Catalog, bucket, put_objects):
     put_objects("a", "b")
-    create_source(catalog, "all", f"s3://{bucket}")
-    first = refresh_index(catalog, "all")
+    create_source(local_catalog, "all", f"s3://{bucket}")
+    first = refresh_index(local_catalog, "all")
 
-    second = refresh_index(catalog, "all")
+    second = refresh_index(local_catalog, "all")
 
     assert (second.wrote, second.changed) == ("nothing", 0)
     assert second.table_version == first.table_version
@@ -196,19 +196,19 @@ def test_sources_do_not_see_each_other(local_catalog: Catalog, bucket, put_objec
 
 
 def test_a_source_registered_anew_under_the_same_id_shows_nothing_of_the_old_one(
-    catalog: Catalog, bucket, put_objects
+    local_catalog: Catalog, bucket, put_objects
 ):
     put_objects("one/1", "two/2")
-    create_source(catalog, "it", f"s3://{bucket}/one")
-    refresh_index(catalog, "it")
+    create_source(local_catalog, "it", f"s3://{bucket}/one")
+    refresh_index(local_catalog, "it")
 
-    delete_source(catalog, "it")
-    source = create_source(catalog, "it", f"s3://{bucket}/two")
+    delete_source(local_catalog, "it")
+    source = create_source(local_catalog, "it", f"s3://{bucket}/two")
 
-    assert index_rows(catalog, "it") == []
-    assert last_refresh(catalog, source) is None
-    refresh_index(catalog, "it")
-    assert index_keys(catalog, "it") == ["two/2"]
+    assert index_rows(local_catalog, "it") == []
+    assert last_refresh(local_catalog, source) is None
+    refresh_index(local_catalog, "it")
+    assert index_keys(local_catalog, "it") == ["two/2"]
 
 
 def test_a_writer_that_was_overtaken_compares_again_and_doubles_nothing(

@@ -413,18 +413,18 @@ def test_a_source_may_be_deleted_before_it_was_ever_indexed(catalog: Catalog, bu
 
 
 def test_the_same_id_registered_anew_is_another_generation(
-    catalog: Catalog, bucket: str, put_objects: PutObjects
+    local_catalog: Catalog, bucket: str, put_objects: PutObjects
 ) -> None:
     put_objects("a")
-    first = create_source(catalog, "maps", f"s3://{bucket}")
-    refresh_index(catalog, "maps")
-    delete_source(catalog, "maps")
-    second = create_source(catalog, "maps", f"s3://{bucket}")
+    first = create_source(local_catalog, "maps", f"s3://{bucket}")
+    refresh_index(local_catalog, "maps")
+    delete_source(local_catalog, "maps")
+    second = create_source(local_catalog, "maps", f"s3://{bucket}")
     assert second.generation != first.generation
     assert [entry.message for entry in second.history] == ["created"]
-    assert last_refresh(catalog, second) is None
-    assert _indexed(catalog, "maps") == 0
-    assert [source.id for source in list_sources(catalog)] == ["maps"]
+    assert last_refresh(local_catalog, second) is None
+    assert _indexed(local_catalog, "maps") == 0
+    assert [source.id for source in list_sources(local_catalog)] == ["maps"]
 
 
 def _interrupt(monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source_id: str) -> None:
@@ -441,25 +441,25 @@ def _interrupt(monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source_id: str
 
 @pytest.mark.parametrize("by", ["deleting", "registering"])
 def test_a_deletion_that_was_interrupted_is_finished_by_whoever_comes_next(
-    catalog: Catalog,
+    local_catalog: Catalog,
     bucket: str,
     put_objects: PutObjects,
     monkeypatch: pytest.MonkeyPatch,
     by: str,
 ) -> None:
     put_objects("a")
-    first = create_source(catalog, "maps", f"s3://{bucket}")
-    refresh_index(catalog, "maps")
-    _interrupt(monkeypatch, catalog, "maps")
-    assert _indexed(catalog, "maps") == 1
+    first = create_source(local_catalog, "maps", f"s3://{bucket}")
+    refresh_index(local_catalog, "maps")
+    _interrupt(monkeypatch, local_catalog, "maps")
+    assert _indexed(local_catalog, "maps") == 1
     if by == "deleting":
-        assert delete_source(_separately(catalog), "maps").id == "maps"
-        assert list_sources(catalog) == []
+        assert delete_source(_separately(local_catalog), "maps").id == "maps"
+        assert list_sources(local_catalog) == []
     else:
-        second = create_source(_separately(catalog), "maps", f"s3://{bucket}")
-        assert get_source(catalog, "maps") == second
+        second = create_source(_separately(local_catalog), "maps", f"s3://{bucket}")
+        assert get_source(local_catalog, "maps") == second
         assert second.generation != first.generation
-    assert _indexed(catalog, "maps") == 0
+    assert _indexed(local_catalog, "maps") == 0
 
 
 def test_a_source_that_is_half_deleted_is_gone_for_all_but_who_finishes_it(

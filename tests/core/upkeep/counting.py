@@ -75,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
 def counting_proxy(upstream: str) -> Iterator[CountingProxy]:
     """A proxy before `upstream` while the body runs."""
     with CountingProxy(upstream) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, daemon=True)
+        thread = threading.Thread(target=proxy.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield proxy
