@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from s3pipelines.core.errors import (
     AccessDenied,
+    Archived,
     BadCredentials,
     Gone,
     NoSuchBucket,
@@ -129,7 +130,7 @@ CODES = [
     (503, "SlowDown", Throttled, "slow down"),
     (503, "ServiceUnavailable", Throttled, "slow down"),
     (500, "InternalError", Unreachable, "fails on its own side"),
-    (403, "InvalidObjectState", StorageError, "failed: InvalidObjectState"),
+    (403, "InvalidObjectState", Archived, "lies in an archive"),
     (418, "Teapot", StorageError, "GetObject on s3://bucket/a/key failed: Teapot"),
 ]
 
