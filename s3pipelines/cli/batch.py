@@ -1,7 +1,7 @@
 """`s3pipelines batch …`: plan → review → apply → report → undo."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from s3pipelines.cli.progress import progress_bar
 from s3pipelines.cli.selection import chosen_selection, selection_options, warn_of_unknown_keys
 from s3pipelines.core.batch.actions import ACTIONS
 from s3pipelines.core.batch.actions.action import Action
+
+if TYPE_CHECKING:
+    from s3pipelines.core.batch.plans import Plan
 
 SOME_FAILED = 1
 
@@ -53,7 +56,7 @@ def _add_plan_command(action: type[Action]) -> None:
         unknown = warn_of_unknown_keys(context, source_id, selection)
         request = Request(source_id, chosen, selection, reason)
         made = make_plan(context.catalog, request, lambda line: click.echo(line, err=True))
-        print_plan(made, as_json)
+        _print_new(made, as_json)
         return SOME_FAILED if unknown else 0
 
 
@@ -113,7 +116,7 @@ def apply(context: CliContext, plan_id: str, reason: str, yes: bool, as_json: bo
 
     made = read_plan(context.catalog, plan_id)
     if not yes:
-        print_plan(made, as_json=False)
+        print_plan(made)
         click.confirm(f"Change {made.summary.to_do:,} objects?", abort=True, err=True)
     return _applied(context, plan_id, reason, as_json)
 
@@ -161,13 +164,19 @@ def undo(
     from s3pipelines.core.batch.undoing import make_undo_plan
 
     made = make_undo_plan(context.catalog, plan_id, reason=reason)
-    if plan_only or not yes:
-        print_plan(made, as_json and plan_only)
     if plan_only:
+        _print_new(made, as_json)
         return 0
     if not yes:
+        print_plan(made)
         click.confirm(f"Take back {made.summary.to_do:,} changes?", abort=True, err=True)
     return _applied(context, made.id, reason, as_json)
+
+
+def _print_new(made: "Plan", as_json: bool) -> None:
+    print_plan(made, as_json)
+    if not as_json:
+        click.echo(f"Nothing was changed. Next: s3pipelines batch apply {made.id}")
 
 
 def _applied(context: CliContext, plan_id: str, reason: str, as_json: bool) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from s3pipelines.core.batch.report import Report
 
 
-def print_plan(plan: "Plan", as_json: bool) -> None:
+def print_plan(plan: "Plan", as_json: bool = False) -> None:
     """Print what a plan is about to do."""
     if as_json:
         print_json(plan.model_dump(mode="json", exclude={"shards"}))
@@ -41,8 +41,10 @@ def print_plan(plan: "Plan", as_json: bool) -> None:
     if summary.flags:
         rows = [(f.name, f"{f.objects:,}", f.meaning, ", ".join(f.examples)) for f in summary.flags]
         print_table(["note", "objects", "meaning", "for example"], rows)
-    print_table(["key", "target"], [(key, target or "") for key, target in summary.samples])
-    click.echo(f"Nothing was changed. Next: s3pipelines batch apply {plan.id}")
+    if plan.target is None:
+        print_table(["key"], [(key,) for key, _ in summary.samples])
+    else:
+        print_table(["key", "target"], [(key, target or "") for key, target in summary.samples])
 
 
 def print_report(report: "Report", as_json: bool) -> None:

@@ -17,6 +17,8 @@ from s3pipelines.core.storage.clients import s3_client
 from s3pipelines.demo.collection import LABORATORY, PHOTOGRAPHS, Upload
 from s3pipelines.services.moto import MotoServer
 
+# A folder, as the catalog of the demo is one, cannot keep objects that are deleted.
+TRASH = "trash"
 SOURCES = {
     "photographs": (f"s3://{PHOTOGRAPHS}/museum", "Photographs that scikit-image ships."),
     "laboratory": (f"s3://{LABORATORY}/inbox", "Odd names and broken files, as found."),
@@ -66,6 +68,7 @@ def set_up(folder: Path) -> Iterator[Stage]:
         environment = {
             **server.environment(),
             "S3PIPELINES_CATALOG": str(folder / "catalog"),
+            "S3PIPELINES_TRASH": f"s3://{TRASH}/kept",
             "S3PIPELINES_LISTING_INTERVAL_S": "15",
             "S3PIPELINES_DERIVE_INTERVAL_S": "5",
             "DAGSTER_HOME": str(folder / "dagster"),
@@ -75,6 +78,7 @@ def set_up(folder: Path) -> Iterator[Stage]:
                 del os.environ[name]
         os.environ.update(environment)
         client = s3_client(Access())
+        client.create_bucket(Bucket=TRASH)
         for bucket in (PHOTOGRAPHS, LABORATORY):
             client.create_bucket(Bucket=bucket)
             queue_url = notify_queue(Access(), bucket).queue_url

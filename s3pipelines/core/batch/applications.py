@@ -105,7 +105,8 @@ def open_application(
         reason=reason or plan.reason,
         run_id=run_id,
         opened_at=datetime.now(UTC),
-        changed=count_changed(catalog, plan),
+        # An undo looks for what the other plan has left, which the index need not have.
+        changed=0 if plan.undoes else count_changed(catalog, plan),
         facts=facts,
     )
     _write(catalog, application, tag)
