@@ -80,6 +80,15 @@ def test_every_job_says_what_it_does_and_needs_no_more_than_it_asks_for(world: D
         "make_thumbnails",
         "check_images",
         "optimize_catalog",
+        "copy_objects",
+        "move_objects",
+        "delete_objects",
+        "tag_objects",
+        "change_storage_class",
+        "change_metadata",
+        "restore_objects",
+        "apply_plan",
+        "undo_plan",
     }
     assert all(job.description for job in jobs)
 

@@ -34,13 +34,15 @@ def target_bucket(s3) -> str:
     return name
 
 
-@pytest.fixture(params=["plain", "versioned"])
-def versions(request: pytest.FixtureRequest, s3, bucket: str, target_bucket: str) -> str:
-    """Both buckets keep versions, or neither."""
-    if request.param == "versioned":
+@pytest.fixture
+def versions(request: pytest.FixtureRequest, s3, bucket: str, target_bucket: str) -> bool:
+    """Whether both buckets keep versions; no, unless a test is `in_both_kinds_of_buckets`."""
+    keeps = getattr(request, "param", False)
+    if keeps:
+        enabled = {"Status": "Enabled"}
         for name in (bucket, target_bucket):
-            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    return request.param
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=enabled)
+    return keeps
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def batch_catalog(local_catalog: Catalog, s3) -> Catalog:
 
 
 @pytest.fixture
-def filled(s3, bucket: str, index, versions: str) -> dict[str, Held]:
+def filled(s3, bucket: str, index, versions: bool) -> dict[str, Held]:
     """Objects of all kinds, and what the bucket holds."""
     for n in range(11):
         s3.put_object(

@@ -1,5 +1,7 @@
 """Making plans in tests, and taking them back."""
 
+import pytest
+
 from s3pipelines.core.batch.actions import ACTIONS
 from s3pipelines.core.batch.applying import apply_plan
 from s3pipelines.core.batch.planning import Request, make_plan
@@ -8,6 +10,10 @@ from s3pipelines.core.batch.report import Report
 from s3pipelines.core.batch.undoing import make_undo_plan
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.sql.selection import Selection
+
+in_both_kinds_of_buckets = pytest.mark.parametrize(
+    "versions", [False, True], ids=["plain", "versioned"], indirect=True
+)
 
 
 def plan(catalog: Catalog, action: str, selection: Selection | None = None, **params) -> Plan:

@@ -11,7 +11,7 @@ from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.index.apply import apply_changes
 from s3pipelines.core.sql.selection import Selection
 from tests.core.batch.buckets import contents
-from tests.core.batch.plans import plan, undo
+from tests.core.batch.plans import in_both_kinds_of_buckets, plan, undo
 from tests.core.index.rows import index_now_keys
 
 
@@ -24,6 +24,7 @@ def test_copies_hold_all_that_the_originals_hold(batch_catalog, filled, s3, buck
     assert contents(s3, bucket) == filled
 
 
+@in_both_kinds_of_buckets
 def test_copies_are_taken_back(batch_catalog, filled, s3, bucket, target_bucket):
     # moto adds the tags of what is copied to those that are there, which S3 replaces.
     s3.put_object(
@@ -43,6 +44,7 @@ def test_copies_are_taken_back(batch_catalog, filled, s3, bucket, target_bucket)
     assert contents(s3, bucket) == filled
 
 
+@in_both_kinds_of_buckets
 def test_a_move_leaves_nothing_behind_and_is_taken_back(
     batch_catalog, filled, s3, bucket, target_bucket
 ):
@@ -68,6 +70,7 @@ def test_a_move_within_the_bucket_works_like_one_across(batch_catalog, filled, s
     assert contents(s3, bucket) == filled
 
 
+@in_both_kinds_of_buckets
 def test_deleted_objects_come_back(batch_catalog, filled, s3, bucket):
     made = plan(batch_catalog, "delete", Selection(glob="0*.tif"))
     report = apply_plan(batch_catalog, made.id)
@@ -78,6 +81,7 @@ def test_deleted_objects_come_back(batch_catalog, filled, s3, bucket):
     assert contents(s3, "trash-of-tests") == {}
 
 
+@in_both_kinds_of_buckets
 def test_what_is_deleted_for_good_stays_away(batch_catalog, filled, s3, bucket):
     made = plan(batch_catalog, "delete", Selection(glob="0*.tif"), permanent=True)
     apply_plan(batch_catalog, made.id)
@@ -97,6 +101,7 @@ def test_tags_are_set_taken_away_and_set_back(batch_catalog, filled, s3, bucket)
     assert contents(s3, bucket) == filled
 
 
+@in_both_kinds_of_buckets
 def test_a_storage_class_is_changed_and_changed_back(batch_catalog, filled, s3, bucket):
     made = plan(batch_catalog, "storage-class", storage_class="STANDARD_IA")
     report = apply_plan(batch_catalog, made.id)
@@ -106,6 +111,7 @@ def test_a_storage_class_is_changed_and_changed_back(batch_catalog, filled, s3, 
     assert contents(s3, bucket) == filled
 
 
+@in_both_kinds_of_buckets
 def test_metadata_is_set_taken_away_and_set_back(batch_catalog, filled, s3, bucket):
     made = plan(
         batch_catalog, "metadata", set={"A": "b"}, remove=["number"], content_type="image/x"

@@ -12,7 +12,7 @@ from s3pipelines.core.errors import Busy, StorageError
 from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage import leases
 from tests.core.batch.buckets import contents
-from tests.core.batch.plans import plan, undo
+from tests.core.batch.plans import in_both_kinds_of_buckets, plan, undo
 
 
 @pytest.fixture
@@ -26,6 +26,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch):
     return monkeypatch
 
 
+@in_both_kinds_of_buckets
 @pytest.mark.parametrize(
     ("action", "told"),
     [
