@@ -58,7 +58,14 @@ class Unreadable(S3PipelinesError):
 
 
 class StorageError(S3PipelinesError):
-    """S3, or the folder that stands in for it, could not do what was asked."""
+    """S3, or the folder that stands in for it, could not do what was asked.
+
+    Attributes:
+        retried: The request was repeated, as an answer was lost: what stands in its way may be its
+            own work.
+    """
+
+    retried = False
 
 
 class NoSuchBucket(StorageError):
@@ -90,14 +97,7 @@ class Gone(StorageError):
 
 
 class PreconditionFailed(StorageError):
-    """The object changed in the meantime, so the conditional request was refused.
-
-    Attributes:
-        retried: The request was repeated, as an answer was lost: it may be its own work that
-            stands in its way.
-    """
-
-    retried = False
+    """The object changed in the meantime, so the conditional request was refused."""
 
 
 class Archived(StorageError):

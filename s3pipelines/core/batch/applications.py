@@ -96,7 +96,7 @@ def open_application(
     if not alone:
         refuse_if_busy(catalog, plan)
     with LoopThread() as loop:
-        facts = loop.run(find_facts(catalog, source, action))
+        facts = loop.run(find_facts(catalog, source, plan, action))
     latest, tag = _latest(catalog, plan_id)
     application = Application(
         plan_id=plan_id,

@@ -41,10 +41,10 @@ async def remove(site: Site, etags: dict[str, str]) -> list[Removed]:
     enforced = site.facts.enforced
     if enforced.delete_many_etags:
         doomed = [Doomed(key, etag=etag) for key, etag in etags.items()]
-        return _natively(await delete_many(site.client, doomed))
+        return await _natively(site, await delete_many(site.client, doomed))
     if enforced.delete_if_match:
         one_by_one = (delete_one(site.client, Doomed(key, etag=e)) for key, e in etags.items())
-        return _natively(await asyncio.gather(*one_by_one))
+        return await _natively(site, await asyncio.gather(*one_by_one))
     seen = await look_at(site.client, site.facts.location, list(etags))
     removed = [_not_there(site, key) for key, state in seen.items() if state is None]
     removed += [
@@ -72,8 +72,26 @@ async def remove_versions(site: Site, versions: Sequence[tuple[str, str]]) -> li
     return [_removed(one, None) for one in await delete_many(site.client, doomed)]
 
 
-def _natively(deleted: Sequence[Deleted]) -> list[Removed]:
-    return [_removed(one, "native") for one in deleted]
+async def _natively(site: Site, deleted: Sequence[Deleted]) -> list[Removed]:
+    """What became of them, where the server compares ETags.
+
+    What is not there is refused by some servers as what has changed. And a deletion whose answer
+    was lost is repeated, and finds nothing.
+    """
+    refused = [
+        one.doomed.key for one in deleted if isinstance(one.error, (Gone, PreconditionFailed))
+    ]
+    seen = await look_at(site.client, site.facts.location, refused)
+    missing = {key for key, state in seen.items() if state is None}
+
+    def became(one: Deleted) -> Removed:
+        if one.doomed.key not in missing:
+            return _removed(one, "native")
+        if one.error is not None and one.error.retried:
+            return Removed(one.doomed.key, precondition="native")
+        return _not_there(site, one.doomed.key)
+
+    return [became(one) for one in deleted]
 
 
 def _removed(deleted: Deleted, precondition: Precondition | None) -> Removed:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from s3pipelines.core.batch.actions.action import Chunk
@@ -14,6 +15,7 @@ from s3pipelines.core.batch.rows import Outcome, Row
 from s3pipelines.core.batch.sites import Site, Sites
 from s3pipelines.core.batch.verifying import same_bytes
 from s3pipelines.core.errors import Gone, PreconditionFailed, StorageError
+from s3pipelines.core.storage.verbs.values import Version
 from s3pipelines.core.storage.verbs.versions import list_versions_of_key
 
 
@@ -127,19 +129,26 @@ async def _seen(site: Site, key: str) -> Seen | None:
 
 
 async def _remove_versions(target: Site, rows: dict[str, Row]) -> list[Outcome]:
-    """The version that was written goes, and what was below it is the current one again."""
-    outcomes: list[Outcome] = []
-    wanted: list[tuple[str, str]] = []
-    for key, row in rows.items():
-        version = facts_of(row)["made"][1]
-        if version is None:
-            outcomes.append(not_as_planned(row, "unknown", f"The version of {key} is not known."))
-        else:
-            wanted.append((key, version))
-    for one in await remove_versions(target, wanted):
-        row = rows[one.key]
-        outcomes.append(failed(row, one.error) if one.error else Outcome(row, "done"))
-    return outcomes
+    """What was written goes, and what was below it is the current version again."""
+
+    async def remove_one(key: str, row: Row) -> Outcome:
+        try:
+            versions = await list_versions_of_key(target.client, key)
+            ours = [(key, one.version_id) for one in _written(versions, facts_of(row))]
+            errors = [one.error for one in await remove_versions(target, ours) if one.error]
+        except StorageError as error:
+            return failed(row, error)
+        return failed(row, errors[0]) if errors else Outcome(row, "done", precondition="head")
+
+    return list(await asyncio.gather(*(remove_one(key, row) for key, row in rows.items())))
+
+
+def _written(versions: Sequence[Version], facts: dict[str, Any]) -> list[Version]:
+    """The versions that a plan wrote: a copy whose answer was lost has been made twice."""
+    etag, version_id = facts["made"]
+    if (facts.get("replaced") or [None])[0] == etag:
+        return [one for one in versions if one.version_id == version_id]
+    return list(takewhile(lambda one: one.etag == etag, versions))
 
 
 async def _remove_plain(target: Site, rows: dict[str, Row]) -> list[Outcome]:

@@ -90,7 +90,7 @@ class Sites:
         return origin.identity.anonymous or origin.identity == target.identity
 
 
-async def find_facts(catalog: Catalog, source: Source, action: Action) -> PlanFacts:
+async def find_facts(catalog: Catalog, source: Source, plan: Plan, action: Action) -> PlanFacts:
     """Ask the buckets what they are like, and try on small objects what may be done there.
 
     Raises:
@@ -100,21 +100,24 @@ async def find_facts(catalog: Catalog, source: Source, action: Action) -> PlanFa
     """
     own = source.access(catalog.access)
     mapping, trash = action.mapping, None
-    found = await _facts(source.location, own, changes=action.changes_source)
+    found = await _facts(plan, source.location, own, changes=action.changes_source)
     target = found
     if mapping is not None:
-        target = await _facts(mapping.to, target_access(catalog, source, mapping.to), changes=True)
+        to = mapping.to
+        target = await _facts(plan, to, target_access(catalog, source, to), changes=True)
     removed_from = {"source": found, "target": target}.get(action.trash_of or "")
     if removed_from is not None and not removed_from.keeps_versions:
-        trash = await _facts(trash_location(catalog, source), catalog.access, changes=True)
+        trash = await _facts(plan, trash_location(catalog, source), catalog.access, changes=True)
     return PlanFacts(found, target, trash)
 
 
-async def _facts(location: S3Location, access: Access, *, changes: bool) -> SiteFacts:
+async def _facts(plan: Plan, location: S3Location, access: Access, *, changes: bool) -> SiteFacts:
     place = bucket_place(access, location.bucket)
     async with BucketClient(place, most_in_flight=_PROBES_IN_FLIGHT) as client:
         keeps_versions = await bucket_versioning(client) == "Enabled"
-        enforced = await probe_preconditions(client, location.prefix) if changes else Enforced()
+        enforced = Enforced()
+        if changes:
+            enforced = await probe_preconditions(client, location.prefix, plan.id)
     return SiteFacts(location, keeps_versions, enforced)
 
 

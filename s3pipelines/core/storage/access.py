@@ -5,6 +5,7 @@ from the catalog's.
 """
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 # Written for a source that lies on AWS itself while the environment names another endpoint.
@@ -73,6 +74,7 @@ def same_endpoint(one: str | None, other: str | None) -> bool:
     return _normal_endpoint(one) == _normal_endpoint(other)
 
 
+@lru_cache(maxsize=64)
 def _normal_endpoint(url: str | None) -> str:
     if url is None or url == AWS_ENDPOINT:
         return AWS_ENDPOINT

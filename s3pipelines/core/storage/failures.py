@@ -281,8 +281,7 @@ def _from_response(error: ClientError, asked: _Target) -> StorageError:
     bucket = asked.bucket
     values = {"bucket": bucket, "target": target, "operation": operation, "region": region}
     failure = kind(text.format(**values), hint=hint.format(**values))
-    if isinstance(failure, PreconditionFailed):
-        failure.retried = response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
+    failure.retried = response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
     return failure
 
 

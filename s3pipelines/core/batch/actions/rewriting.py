@@ -105,10 +105,16 @@ async def rewrite_back(
         etag, version = facts["made"]
         if now is None or now.etag != etag:
             return _otherwise(row, now)
+        before = changes_of(facts)
         try:
             if source.facts.keeps_versions and version is not None:
                 removed = (await remove_versions(source, [(row.key, version)]))[0]
-                return failed(row, removed.error) if removed.error else Outcome(row, "done")
+                if removed.error is not None:
+                    return failed(row, removed.error)
+                # Where an answer was lost, there may be another version that was written.
+                found = await head(source.client, row.key)
+                if found is not None and before.show_in(found):
+                    return Outcome(row, "done", precondition=now.by, etag=found.etag)
             errand = Errand(
                 origin=source,
                 key=row.key,
@@ -117,7 +123,7 @@ async def rewrite_back(
                 target=source,
                 target_key=row.key,
                 replaces=etag,
-                changes=changes_of(facts),
+                changes=before,
             )
             back = await copy_object(sites, errand)
         except StorageError as error:

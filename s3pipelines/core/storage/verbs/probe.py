@@ -4,7 +4,6 @@ Servers differ: S3 itself came to compare `If-None-Match` of a copy later than t
 others ignore what they do not know, which looks like success.
 """
 
-import uuid
 from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,15 +45,23 @@ class Enforced:
     multipart_if_none_match: bool = False
 
 
-async def probe_preconditions(client: BucketClient, prefix: str) -> Enforced:
+async def probe_preconditions(client: BucketClient, prefix: str, purpose: str) -> Enforced:
     """Try each precondition on small objects below a prefix, and remove them again.
+
+    Args:
+        client: Asks the bucket.
+        prefix: Where the objects go.
+        purpose: A part of their names, for which nobody else probes at the same time: what a
+            process left that was killed is removed by the next one.
 
     Raises:
         AccessDenied: Objects may not be written, copied or deleted there; the line says which.
         StorageError: The bucket cannot be asked.
     """
-    name = f"{prefix}{PROBE_NAME}{uuid.uuid4().hex}"
+    name = f"{prefix}{PROBE_NAME}{purpose}"
     try:
+        for key in (name, f"{name}-2"):
+            await _remove(client, key)
         return await _probe(client, name)
     except AccessDenied as error:
         raise AccessDenied(

@@ -146,7 +146,7 @@ def test_a_probe_of_uploads_in_parts_leaves_nothing_behind(
 ) -> None:
     if versioned:
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    _with_client(Access(), bucket, lambda client: probe_preconditions(client, "p/"))
+    _with_client(Access(), bucket, lambda client: probe_preconditions(client, "p/", "test"))
     left = s3.list_object_versions(Bucket=bucket, Prefix="p/")
     assert not left.get("Versions", []) + left.get("DeleteMarkers", [])
     assert not s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
@@ -159,7 +159,7 @@ def test_a_server_that_compares_nothing_is_not_taken_for_one_that_does(server: F
 
     server.answer = answer
     enforced = _with_client(
-        server.access(), "bucket", lambda client: probe_preconditions(client, "")
+        server.access(), "bucket", lambda client: probe_preconditions(client, "", "test")
     )
     assert not enforced.multipart_if_none_match
 
@@ -173,7 +173,7 @@ def test_a_server_that_compares_when_an_upload_is_completed_is_known(server: Fak
 
     server.answer = answer
     enforced = _with_client(
-        server.access(), "bucket", lambda client: probe_preconditions(client, "")
+        server.access(), "bucket", lambda client: probe_preconditions(client, "", "test")
     )
     assert enforced.multipart_if_none_match
     assert any(asked.method == "DELETE" and "uploadId" in asked.query for asked in server.asked)
