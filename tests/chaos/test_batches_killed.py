@@ -87,7 +87,7 @@ def applied(catalog: Catalog, made: Plan, endpoint: str, rng: random.Random, kil
         worker.stdout.close()
         if worker.returncode == 0:
             return killed
-    raise AssertionError(f"The plan {made.id} did not end: {report_on(catalog, made.id)}")
+    raise AssertionError(f"The plan did not end: {report_on(catalog, made.id).reasons}")
 
 
 def rows_per_object(catalog: Catalog, made: Plan) -> list[tuple[str, int]]:
