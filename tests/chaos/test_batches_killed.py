@@ -30,8 +30,8 @@ from tests.core.batch.plans import plan
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 
-OBJECTS = int(os.environ.get("CHAOS_BATCH_OBJECTS", "400"))
-KILLS = int(os.environ.get("CHAOS_BATCH_KILLS", "12"))
+OBJECTS = int(os.environ.get("CHAOS_BATCH_OBJECTS", "200"))
+KILLS = int(os.environ.get("CHAOS_BATCH_KILLS", "8"))
 FAULTS = 0.02
 ROOT = Path(__file__).parents[2]
 
