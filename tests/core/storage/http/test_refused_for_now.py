@@ -57,3 +57,20 @@ def test_what_goes_on_being_refused_is_an_error_in_the_end(server: FakeS3) -> No
     with pytest.raises(ClientError, match="RequestTimeout"):
         _put(server)
     assert len(server.asked) == server.access().max_attempts
+
+
+def test_a_write_without_an_answer_is_repeated_by_us_alone_and_told(server: FakeS3) -> None:
+    # The connection is kept after the first one, and breaks: aiohttp would repeat that by itself.
+    answers = [Answer(), Answer(hang_up=True), error_answer(412, "PreconditionFailed")]
+    server.answer = lambda _: answers[len(server.asked) - 1]
+
+    async def work() -> None:
+        place = bucket_place(server.access(), "bucket")
+        async with BucketClient(place, most_in_flight=1) as client:
+            await client.ask("PutObject", "PUT", key="a", body=b"1")
+            await client.ask("PutObject", "PUT", key="b", body=b"2")
+
+    with LoopThread() as loop, pytest.raises(ClientError) as refused:
+        loop.run(work())
+    assert len(server.asked) == 3
+    assert refused.value.response["ResponseMetadata"]["RetryAttempts"] == 1
