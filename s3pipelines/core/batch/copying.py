@@ -9,7 +9,7 @@ from s3pipelines.core.batch.sites import Site, Sites
 from s3pipelines.core.errors import Gone
 from s3pipelines.core.storage.ranged_reads import ARCHIVED_CLASSES
 from s3pipelines.core.storage.verbs.copy import copy
-from s3pipelines.core.storage.verbs.copy_through import copy_through
+from s3pipelines.core.storage.verbs.copy_through import PART_BYTES, copy_through
 from s3pipelines.core.storage.verbs.head import head
 from s3pipelines.core.storage.verbs.multipart_copy import multipart_copy
 from s3pipelines.core.storage.verbs.values import Copied, Found, Origin, Writing
@@ -73,7 +73,7 @@ async def copy_object(sites: Sites, errand: Errand) -> Copied:
     if not by_server:
         async with sites.passing:
             return await copy_through(source, origin, target, key, writing)
-    if errand.size_bytes > LARGEST_SINGLE_COPY_BYTES:
+    if goes_in_parts(errand.size_bytes, errand.etag, by_server=True):
         return await multipart_copy(source, origin, target, key, writing)
     return await copy(target, key, origin, writing)
 
@@ -88,16 +88,32 @@ async def _writing(errand: Errand, by_server: bool) -> Writing:
         tags=changes.tags,
         encryption=changes.encrypted(found),
         replaces=errand.replaces,
-        states_condition=states_condition(errand.target, errand.replaces, by_server),
+        states_condition=states_condition(
+            errand.target,
+            errand.replaces,
+            by_server=by_server,
+            in_parts=goes_in_parts(errand.size_bytes, errand.etag, by_server=by_server),
+        ),
     )
 
 
-def states_condition(target: Site, replaces: str | None, by_server: bool) -> bool:
+def states_condition(
+    target: Site, replaces: str | None, *, by_server: bool, in_parts: bool
+) -> bool:
     """Whether the target's server compares by itself what may be there."""
     enforced = target.facts.enforced
+    if in_parts:
+        return enforced.multipart_if_none_match and replaces is None
     if not by_server:
         return enforced.put_if_none_match and replaces is None
     return enforced.copy_if_none_match if replaces is None else enforced.copy_if_match
+
+
+def goes_in_parts(size_bytes: int, etag: str, *, by_server: bool) -> bool:
+    """Whether an object is written in parts: one that is large, or was so and is read here."""
+    if by_server:
+        return size_bytes > LARGEST_SINGLE_COPY_BYTES
+    return "-" in etag or size_bytes > PART_BYTES
 
 
 async def _original(errand: Errand) -> Found:

@@ -7,7 +7,12 @@ from typing import Any
 
 from s3pipelines.core.batch.actions.action import Chunk
 from s3pipelines.core.batch.changes import Changes
-from s3pipelines.core.batch.copying import copy_object, errand_of, states_condition
+from s3pipelines.core.batch.copying import (
+    copy_object,
+    errand_of,
+    goes_in_parts,
+    states_condition,
+)
 from s3pipelines.core.batch.looking import Seen, look_at
 from s3pipelines.core.batch.outcomes import failed, not_as_planned
 from s3pipelines.core.batch.rows import Outcome, Precondition, Row
@@ -69,9 +74,14 @@ async def _look(sites: Sites, rows: list[Row]) -> _Looks:
     originals = targets = None
     if not compares_origin:
         originals = await _seen(sites.source, (row.key for row in rows))
-    if not all(states_condition(sites.target, row.target_etag, by_server) for row in rows):
+    if not all(_compares_target(sites.target, row, by_server) for row in rows):
         targets = await _seen(sites.target, (row.target or "" for row in rows))
     return _Looks(originals, targets)
+
+
+def _compares_target(target: Site, row: Row, by_server: bool) -> bool:
+    in_parts = goes_in_parts(row.size_bytes, row.etag, by_server=by_server)
+    return states_condition(target, row.target_etag, by_server=by_server, in_parts=in_parts)
 
 
 async def _seen(site: Site, keys: Iterable[str]) -> dict[str, Seen | None]:

@@ -96,8 +96,8 @@ class BucketClient:
             # Not aiohttp's own view of the environment, which also takes passwords from ~/.netrc.
             proxy=self._place.proxy,
         )
-        # aiohttp repeats PUT and DELETE by itself when a kept connection breaks, and tells nobody: a
-        # refusal by what the first of the two has done would look like somebody else's work.
+        # aiohttp repeats PUT and DELETE by itself when a kept connection breaks, and tells nobody:
+        # a refusal by what the first of the two has done would look like somebody else's work.
         self._session._retry_connection = False
         return self
 
