@@ -23,6 +23,8 @@ NAMES = (
     "ledger_throughput",
     "event_latency",
     "bulk_verbs",
+    "batch",
+    "plan_size",
 )
 _RESULTS = Path(__file__).parent / "results"
 

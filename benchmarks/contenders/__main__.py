@@ -50,6 +50,8 @@ _MODULES = {
     "copy_all": "verbs",
     "delete_all": "verbs",
     "count_keys": "verbs",
+    "apply_batch": "batches",
+    "plan_copies": "batches",
 }
 
 
