@@ -1,15 +1,13 @@
 """Plans of copies, verified moves and deletions, applied beside `s5cmd cp`, `mv` and `rm`."""
 
-import shutil
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from benchmarks.fakes3 import FakeS3, Unavailable
+from benchmarks.fakes3 import FakeS3
 from benchmarks.measuring import Measured, contend, measure
+from benchmarks.programs import s5cmd
 from benchmarks.reporting import spread, table
 
 _LATENCIES_MS = (0, 30)
@@ -32,25 +30,22 @@ def run(objects: int, rounds: int) -> str:
     Raises:
         Unavailable: There is no fake server or no s5cmd.
     """
-    beside_python = str(Path(sys.executable).parent)
-    s5cmd = shutil.which("s5cmd", path=beside_python) or shutil.which("s5cmd")
-    if s5cmd is None:
-        raise Unavailable("s5cmd is not installed (it is in the extra 'dev').")
+    program = s5cmd()
     number = min(objects, _MOST_OBJECTS)
     parts: list[str] = []
     for latency_ms in _LATENCIES_MS:
         runs: Runs = defaultdict(list)
         for _ in range(rounds):
             for theirs, ours in _KINDS:
-                _one(runs, s5cmd, theirs, ours, number, latency_ms)
+                _one(runs, program, theirs, ours, number, latency_ms)
         title = f"{number:,} objects, {latency_ms} ms a request"
         parts.append(f"**{title}**, median of {rounds} (least to most)\n\n{_rows(runs, number)}")
     return "\n\n".join(parts)
 
 
-def _one(runs: Runs, s5cmd: str, theirs: str, ours: str, objects: int, latency_ms: int) -> None:
+def _one(runs: Runs, program: str, theirs: str, ours: str, objects: int, latency_ms: int) -> None:
     """Each finds the same objects in a server of its own."""
-    command = [s5cmd, theirs, f"s3://{_FROM}/*", *([] if theirs == "rm" else [f"s3://{_TO}/"])]
+    command = [program, theirs, f"s3://{_FROM}/*", *([] if theirs == "rm" else [f"s3://{_TO}/"])]
     with _filled(objects, latency_ms) as server:
         call = [command[0], "--endpoint-url", server.endpoint, *command[1:]]
         runs[f"`s5cmd {theirs}`"].append(measure(call, server.environment()))

@@ -1,12 +1,11 @@
 """Server-side copies across buckets, and deletes, beside s5cmd and rclone; the verbs alone."""
 
 import shutil
-import sys
 from collections import defaultdict
-from pathlib import Path
 
-from benchmarks.fakes3 import FakeS3, Unavailable
+from benchmarks.fakes3 import FakeS3
 from benchmarks.measuring import ContenderFailed, Measured, contend, measure
+from benchmarks.programs import s5cmd
 from benchmarks.reporting import spread, table
 
 _LATENCIES_MS = (0, 30)
@@ -28,10 +27,7 @@ def run(objects: int, rounds: int) -> str:
     Raises:
         Unavailable: There is no fake server or no s5cmd.
     """
-    beside_python = str(Path(sys.executable).parent)
-    s5cmd = shutil.which("s5cmd", path=beside_python) or shutil.which("s5cmd")
-    if s5cmd is None:
-        raise Unavailable("s5cmd is not installed (it is in the extra 'dev').")
+    program = s5cmd()
     number = min(objects, _MOST_OBJECTS)
     parts: list[str] = []
     with FakeS3() as server:
@@ -43,7 +39,7 @@ def run(objects: int, rounds: int) -> str:
             server.set_latency(latency_ms)
             runs: Runs = defaultdict(list)
             for _ in range(rounds):
-                _one_round(runs, server, s5cmd, number)
+                _one_round(runs, server, program, number)
             title = f"{number:,} objects, {latency_ms} ms a request"
             parts.append(
                 f"**{title}**, median of {rounds} (least to most)\n\n{_rows(runs, number)}"
@@ -51,10 +47,10 @@ def run(objects: int, rounds: int) -> str:
     return "\n\n".join(parts)
 
 
-def _one_round(runs: Runs, server: FakeS3, s5cmd: str, objects: int) -> None:
+def _one_round(runs: Runs, server: FakeS3, program: str, objects: int) -> None:
     """Each copies into an empty bucket; what it copied is deleted, by us and by s5cmd in turn."""
     environment = server.environment()
-    call = [s5cmd, "--endpoint-url", server.endpoint]
+    call = [program, "--endpoint-url", server.endpoint]
     runs["`s5cmd cp`"].append(
         measure([*call, "cp", f"s3://{_SOURCE}/*", "s3://by-s5cmd/"], environment)
     )

@@ -1,13 +1,12 @@
 """A refresh of the index of a large source, beside clients that only list it."""
 
-import shutil
-import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from benchmarks.fakes3 import FakeS3, Unavailable
+from benchmarks.fakes3 import FakeS3
 from benchmarks.measuring import Measured, contend, measure, sizes, written_mb
+from benchmarks.programs import s5cmd
 from benchmarks.reporting import spread, table
 
 _LATENCIES_MS = (0, 30)
@@ -26,26 +25,24 @@ def run(objects: int, rounds: int) -> str:
     Raises:
         Unavailable: There is no fake server or no s5cmd.
     """
-    s5cmd = shutil.which("s5cmd", path=str(Path(sys.executable).parent)) or shutil.which("s5cmd")
-    if s5cmd is None:
-        raise Unavailable("s5cmd is not installed (it is in the extra 'dev').")
+    program = s5cmd()
     parts: list[str] = []
     with FakeS3([objects]) as server:
         for latency_ms in _LATENCIES_MS:
             server.set_latency(latency_ms)
             runs: Runs = defaultdict(list)
             for _ in range(rounds):
-                _one_round(runs, server, s5cmd, objects)
+                _one_round(runs, server, program, objects)
             title = f"{objects:,} objects, {latency_ms} ms a request"
             parts.append(f"**{title}**, median of {rounds} (least to most)\n\n{_rows(runs)}")
     return "\n\n".join(parts)
 
 
-def _one_round(runs: Runs, server: FakeS3, s5cmd: str, objects: int) -> None:
+def _one_round(runs: Runs, server: FakeS3, program: str, objects: int) -> None:
     """Contenders take turns within a round, so that noise of the machine meets all of them."""
     environment = server.environment()
     bucket = f"syn-{objects}"
-    command = [s5cmd, "--endpoint-url", server.endpoint, "ls", f"s3://{bucket}/*"]
+    command = [program, "--endpoint-url", server.endpoint, "ls", f"s3://{bucket}/*"]
     runs["`s5cmd ls`"].append((measure(command, environment), None))
     listed = contend("list_with_obstore", bucket, environment=environment)
     runs["obstore, serial"].append((listed, None))
