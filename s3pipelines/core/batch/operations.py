@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 from deltalake.exceptions import CommitFailedError
@@ -88,8 +90,22 @@ class Operations:
         return pa.Table.from_arrays(arrays, schema=OPERATIONS.arrow)
 
 
-def finished_numbers(catalog: Catalog, plan: Plan, shard: Shard) -> frozenset[int]:
-    """The rows of a shard that are done or skipped; failed ones may be tried again.
+@dataclass(frozen=True)
+class Progress:
+    """How far a shard is.
+
+    Attributes:
+        finished: Numbers of the rows that are done or skipped; failed ones may be tried again.
+        facts: What failed ones had noted, by number: that an object was copied before it could not
+            be deleted, for example.
+    """
+
+    finished: frozenset[int]
+    facts: dict[int, dict[str, Any]]
+
+
+def progress_of(catalog: Catalog, plan: Plan, shard: Shard) -> Progress:
+    """What the table knows of the rows of a shard.
 
     Raises:
         StorageError: The catalog cannot be read.
@@ -97,8 +113,9 @@ def finished_numbers(catalog: Catalog, plan: Plan, shard: Shard) -> frozenset[in
     with connect(catalog) as connection:
         create_source_views(connection, catalog, plan.source_id, OPERATIONS)
         rows = connection.execute(
-            f"SELECT number FROM {OPERATIONS.name} WHERE plan_id = {sql_text(plan.id)} "
-            f"AND number BETWEEN {shard.first} AND {shard.first + shard.rows - 1} "
-            "AND outcome <> 'failed'"
+            "SELECT number, outcome, CASE WHEN outcome = 'failed' THEN previous END "
+            f"FROM {OPERATIONS.name} WHERE plan_id = {sql_text(plan.id)} "
+            f"AND number BETWEEN {shard.first} AND {shard.first + shard.rows - 1}"
         ).fetchall()
-    return frozenset(number for (number,) in rows)
+    finished = frozenset(number for number, outcome, _ in rows if outcome != "failed")
+    return Progress(finished, {number: json.loads(facts) for number, _, facts in rows if facts})

@@ -5,12 +5,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from s3pipelines.core.batch.actions import action_of
 from s3pipelines.core.batch.actions.action import Action, Chunk
 from s3pipelines.core.batch.applications import Opened, require_current, shard_lease
 from s3pipelines.core.batch.journal import Journal, Noted, Notes
 from s3pipelines.core.batch.manifests import batches_of, local_manifest
-from s3pipelines.core.batch.operations import Operations, finished_numbers
+from s3pipelines.core.batch.operations import Operations, progress_of
+from s3pipelines.core.batch.operations import Progress as Known
 from s3pipelines.core.batch.outcomes import skipped
 from s3pipelines.core.batch.plans import Shard
 from s3pipelines.core.batch.rows import Outcome, rows_of
@@ -109,26 +112,29 @@ class _ShardWork:
 
     async def run(self) -> None:
         plan, facts = self._opened.plan, self._opened.application.facts
-        finished = await asyncio.to_thread(finished_numbers, self._catalog, plan, self._shard)
-        self.tally.before = len(finished)
-        self._progress(len(finished))
+        known = await asyncio.to_thread(progress_of, self._catalog, plan, self._shard)
+        self.tally.before = len(known.finished)
+        self._progress(len(known.finished))
         noted = await asyncio.to_thread(self._journal.read)
         with local_manifest(self._catalog, plan, self._shard) as path:
-            chunks = self._chunks(batches_of(path), finished, noted)
+            chunks = self._chunks(batches_of(path), known, noted)
             async with open_sites(self._catalog, self._opened.source, plan, facts) as sites:
                 await self._work_through(sites, chunks)
         await asyncio.to_thread(self._journal.clear)
 
-    def _chunks(self, batches, finished: frozenset[int], noted: Noted) -> Iterator[Chunk]:
+    def _chunks(
+        self, batches: Iterator[pa.RecordBatch], known: Known, noted: Noted
+    ) -> Iterator[Chunk]:
+        facts = known.facts | noted.facts
         for number, batch in enumerate(batches):
-            rows = [row for row in rows_of(batch) if row.number not in finished]
+            rows = [row for row in rows_of(batch) if row.number not in known.finished]
             if rows:
                 numbers = {row.number for row in rows}
                 yield Chunk(
                     rows,
                     self._journal.chunk(number),
-                    noted.begun & numbers,
-                    {n: fact for n, fact in noted.facts.items() if n in numbers},
+                    (noted.begun | known.facts.keys()) & numbers,
+                    {n: fact for n, fact in facts.items() if n in numbers},
                 )
 
     async def _work_through(self, sites: Sites, chunks: Iterator[Chunk]) -> None:

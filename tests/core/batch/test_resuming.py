@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from s3pipelines.core.batch.actions import move
 from s3pipelines.core.batch.applications import plan_lease
 from s3pipelines.core.batch.applying import apply_plan
 from s3pipelines.core.batch.operations import Operations
+from s3pipelines.core.batch.removal import Removed
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.errors import Busy, StorageError
+from s3pipelines.core.errors import AccessDenied, Busy, StorageError
 from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage import leases
 from tests.core.batch.buckets import contents
@@ -70,3 +72,24 @@ def test_a_plan_is_not_applied_twice_at_once(
     ):
         apply_plan(batch_catalog, made.id)
     assert apply_plan(batch_catalog, made.id).done == 13
+
+
+def test_a_move_that_could_not_delete_is_ended_by_the_next_application(
+    batch_catalog, filled, s3, bucket, target_bucket, monkeypatch: pytest.MonkeyPatch
+):
+    made = plan(batch_catalog, "move", Selection(glob="00*.tif"), to=f"s3://{target_bucket}/to")
+
+    async def denied(_: Any, etags: dict[str, str]) -> list[Removed]:
+        error = AccessDenied("Deleting is denied.", hint="Grant it.")
+        return [Removed(key, error=error) for key in etags]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(move, "remove", denied)
+        report = apply_plan(batch_catalog, made.id)
+    assert (report.done, report.failed, report.reasons[0].error) == (0, 10, "denied")
+    assert contents(s3, bucket) == filled
+
+    assert apply_plan(batch_catalog, made.id).done == 10
+    assert len(contents(s3, target_bucket)) == 10
+    assert undo(batch_catalog, made).failed == 0
+    assert contents(s3, bucket) == filled
