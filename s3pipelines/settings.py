@@ -40,7 +40,8 @@ class Settings(BaseSettings):
     trash: str | None = Field(
         default=None,
         description="Where deleted objects are kept, `s3://bucket/prefix`; `{source}` may stand "
-        "in it. By default `trash/{source}` in the catalog.",
+        "in it. By default `trash/{source}` in the catalog; a catalog in a folder needs this "
+        "setting to delete from buckets without versions.",
     )
     executor: Literal["in_process", "multiprocess"] = Field(
         default="multiprocess", description="How Dagster runs the steps of a run that has several."

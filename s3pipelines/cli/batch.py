@@ -116,6 +116,7 @@ def apply(context: CliContext, plan_id: str, reason: str, yes: bool, as_json: bo
 
     made = read_plan(context.catalog, plan_id)
     if not yes:
+        _refuse_json(as_json)
         print_plan(made)
         click.confirm(f"Change {made.summary.to_do:,} objects?", abort=True, err=True)
     return _applied(context, plan_id, reason, as_json)
@@ -168,6 +169,7 @@ def undo(
         _print_new(made, as_json)
         return 0
     if not yes:
+        _refuse_json(as_json)
         print_plan(made)
         click.confirm(f"Take back {made.summary.to_do:,} changes?", abort=True, err=True)
     return _applied(context, made.id, reason, as_json)
@@ -177,6 +179,11 @@ def _print_new(made: "Plan", as_json: bool) -> None:
     print_plan(made, as_json)
     if not as_json:
         click.echo(f"Nothing was changed. Next: s3pipelines batch apply {made.id}")
+
+
+def _refuse_json(as_json: bool) -> None:
+    if as_json:
+        raise click.UsageError("--json leaves no room for a question: give --yes, too.")
 
 
 def _applied(context: CliContext, plan_id: str, reason: str, as_json: bool) -> int:

@@ -70,6 +70,14 @@ def test_nothing_is_changed_by_whoever_says_no(run: Run, maps, monkeypatch: pyte
     assert len(indexed(run)) == 3
 
 
+def test_json_and_a_question_do_not_go_together(run: Run, maps):
+    refused = run("batch", "apply", planned(run, "delete", "--permanent"), "--json")
+
+    assert (refused.status, refused.out) == (2, "")
+    assert "give --yes, too" in refused.err
+    assert len(indexed(run)) == 3
+
+
 def test_keys_come_from_a_manifest_of_s3_batch_operations(run: Run, maps, tmp_path: Path):
     manifest = tmp_path / "manifest.csv"
     manifest.write_text(f"{maps},maps%2Fa.tif\n{maps},maps/gone.tif\n")
