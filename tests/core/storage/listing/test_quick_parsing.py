@@ -86,7 +86,7 @@ def test_a_usual_page_is_read_without_an_xml_parser() -> None:
         _entry(size=""),
         _entry(size="1e3"),
         _entry(size="-1"),
-        _entry(size="1234567890123456789"),
+        _entry(size="12345678901234567890"),
         _entry(time="2024-05-06"),
         _entry(etag='"e'),
         _entry().replace("<Key>", "<Key><b/>"),
