@@ -4,23 +4,22 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 from xml.etree import ElementTree
 
-import aiohttp
 from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
     IncompleteReadError,
+    ProxyConnectionError,
     ReadTimeoutError,
-    SSLError,
 )
-from yarl import URL
 
+from s3pipelines.core.storage.http.connection import Reply
+from s3pipelines.core.storage.http.connections import Connections
 from s3pipelines.core.storage.http.pace import Pace, Room, pause_s
 from s3pipelines.core.storage.http.places import BucketPlace
 from s3pipelines.core.storage.http.signing import (
@@ -31,10 +30,15 @@ from s3pipelines.core.storage.http.signing import (
     signed_headers,
 )
 
-_CONNECT_S = 5
 _READ_S = 60
-# An answer is read in pieces of up to so many bytes; each costs a turn of the event loop.
-_READ_BYTES = 1 << 20
+# What may go well another time.
+_BROKEN = (
+    EndpointConnectionError,
+    ConnectTimeoutError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    IncompleteReadError,
+)
 _OVERTAXED = (429, 503)
 _FAILED_FOR_NOW = (500, 502, 504, 408)
 # Refused, but only because something else was under way with the same key; or because the body
@@ -47,19 +51,6 @@ _REFUSED_FOR_NOW = {
 _STATUS_OF_LATE_ERROR = {"InternalError": 500, "SlowDown": 503, "ServiceUnavailable": 503}
 # "Slow down" means later, not never: with the pace halved each time, it is tried longer.
 _MORE_ATTEMPTS_WHEN_OVERTAXED = 2
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the server answered with success.
-
-    Attributes:
-        headers: Their names in lower case.
-        body: All of it.
-    """
-
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class BucketClient:
@@ -86,19 +77,11 @@ class BucketClient:
         return self._place.bucket
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._most, ssl=self._place.tls or True),
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=_CONNECT_S, sock_read=self._read_timeout_s
-            ),
-            read_bufsize=_READ_BYTES,
-            auto_decompress=False,
-            # Not aiohttp's own view of the environment, which also takes passwords from ~/.netrc.
-            proxy=self._place.proxy,
+        place = self._place
+        self._connections = Connections(
+            place.origin, tls=place.tls, proxy=place.proxy, read_timeout_s=self._read_timeout_s
         )
-        # aiohttp repeats PUT and DELETE by itself when a kept connection breaks, and tells nobody:
-        # a refusal by what the first of the two has done would look like somebody else's work.
-        self._session._retry_connection = False
+        await self._connections.__aenter__()
         return self
 
     async def __aexit__(
@@ -107,7 +90,7 @@ class BucketClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._session.close()
+        await self._connections.__aexit__(kind, error, traceback)
 
     async def ask(
         self,
@@ -143,13 +126,12 @@ class BucketClient:
             asked_at = time.monotonic()
             try:
                 async with self._room:
-                    status, reply = await self._ask_once(
-                        method, key, query or {}, headers or {}, body
-                    )
-            except (EndpointConnectionError, ReadTimeoutError, IncompleteReadError):
+                    reply = await self._ask_once(method, key, query or {}, headers or {}, body)
+            except _BROKEN:
                 if attempt >= self._place.max_attempts:
                     raise
             else:
+                status = reply.status
                 if status < 300 and method in ("PUT", "POST") and reply.body:
                     status = _late_status(status, reply)
                 if status < 300:
@@ -176,30 +158,11 @@ class BucketClient:
         query: Mapping[str, str],
         more: Mapping[str, str],
         body: bytes,
-    ) -> tuple[int, Reply]:
-        place = self._place
-        path, parameters = path_of(place.path, key), query_of(query)
-        url = f"{place.origin}{path}?{parameters}" if parameters else f"{place.origin}{path}"
+    ) -> Reply:
+        path, parameters = path_of(self._place.path, key), query_of(query)
+        target = f"{path}?{parameters}" if parameters else path
         headers = await self._headers(method, path, parameters, more, body)
-        try:
-            async with self._session.request(
-                method,
-                URL(url, encoded=True),
-                headers=headers,
-                data=body or None,
-                allow_redirects=False,
-            ) as response:
-                said = await response.read()
-                lowered = {name.lower(): value for name, value in response.headers.items()}
-                return response.status, Reply(lowered, said)
-        except aiohttp.ClientSSLError as error:
-            raise SSLError(endpoint_url=place.origin, error=error) from error
-        except aiohttp.ClientPayloadError as error:
-            raise IncompleteReadError(actual_bytes=0, expected_bytes=0) from error
-        except aiohttp.ServerTimeoutError as error:
-            raise _timeout(place.origin, error) from error
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise EndpointConnectionError(endpoint_url=place.origin, error=error) from error
+        return await self._connections.ask(method, target, headers, body)
 
     async def _headers(
         self, method: str, path: str, query: str, more: Mapping[str, str], body: bytes
@@ -213,12 +176,6 @@ class BucketClient:
         payload = hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256
         request = Request(method, self._place.host, path, query, asked, payload)
         return signed_headers(request, keys, self._place.region, datetime.now(UTC))
-
-
-def _timeout(origin: str, error: aiohttp.ServerTimeoutError) -> Exception:
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return ConnectTimeoutError(endpoint_url=origin, error=error)
-    return ReadTimeoutError(endpoint_url=origin, error=error)
 
 
 def error_code(body: bytes) -> str:

@@ -74,7 +74,7 @@ def signed_headers(request: Request, keys: Keys, region: str, now: datetime) -> 
     Returns:
         These, and all that the signature needs.
     """
-    at = now.strftime("%Y%m%dT%H%M%SZ")
+    at = _written(now.replace(microsecond=0))
     headers = {
         "host": request.host,
         "x-amz-content-sha256": request.payload,
@@ -84,14 +84,14 @@ def signed_headers(request: Request, keys: Keys, region: str, now: datetime) -> 
     if keys.session_token:
         headers["x-amz-security-token"] = keys.session_token
     names = sorted(headers)
-    listed = "".join(f"{name}:{headers[name].strip()}\n" for name in names)
+    listed = "".join([f"{name}:{headers[name].strip()}\n" for name in names])
     signed = ";".join(names)
     lines = (request.method, request.path, request.query, listed, signed, request.payload)
     scope = f"{at[:8]}/{region}/s3/aws4_request"
     digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     text = f"{_ALGORITHM}\n{at}\n{scope}\n{digest}"
     key = _signing_key(keys.secret_access_key, at[:8], region)
-    signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    signature = hmac.digest(key, text.encode(), "sha256").hex()
     headers["authorization"] = (
         f"{_ALGORITHM} Credential={keys.access_key_id}/{scope}, "
         f"SignedHeaders={signed}, Signature={signature}"
@@ -103,5 +103,10 @@ def signed_headers(request: Request, keys: Keys, region: str, now: datetime) -> 
 def _signing_key(secret: str, day: str, region: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for part in (day, region, "s3", "aws4_request"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+        key = hmac.digest(key, part.encode(), "sha256")
     return key
+
+
+@lru_cache(maxsize=4)
+def _written(now: datetime) -> str:
+    return now.strftime("%Y%m%dT%H%M%SZ")

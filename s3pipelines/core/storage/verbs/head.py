@@ -8,7 +8,8 @@ from botocore.utils import parse_timestamp
 
 from s3pipelines.core.errors import Gone, StorageError
 from s3pipelines.core.storage.failures import s3_errors
-from s3pipelines.core.storage.http.client import BucketClient, Reply
+from s3pipelines.core.storage.http.client import BucketClient
+from s3pipelines.core.storage.http.connection import Reply
 from s3pipelines.core.storage.listing.pages import server_time_of
 from s3pipelines.core.storage.present import restored_until
 from s3pipelines.core.storage.verbs.values import (

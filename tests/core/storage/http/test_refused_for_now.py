@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from s3pipelines.core.storage.http.client import BucketClient, Reply
+from s3pipelines.core.storage.http.client import BucketClient
+from s3pipelines.core.storage.http.connection import Reply
 from s3pipelines.core.storage.http.loops import LoopThread
 from s3pipelines.core.storage.http.places import bucket_place
 from tests.core.storage.fake_s3 import Answer, Asked, FakeS3, error_answer, fake_s3
@@ -60,7 +61,7 @@ def test_what_goes_on_being_refused_is_an_error_in_the_end(server: FakeS3) -> No
 
 
 def test_a_write_without_an_answer_is_repeated_by_us_alone_and_told(server: FakeS3) -> None:
-    # The connection is kept after the first one, and breaks: aiohttp would repeat that by itself.
+    # The connection is kept after the first one, and breaks: a library might repeat that by itself.
     answers = [Answer(), Answer(hang_up=True), error_answer(412, "PreconditionFailed")]
     server.answer = lambda _: answers[len(server.asked) - 1]
 
