@@ -22,11 +22,16 @@ from s3pipelines.core.storage.listing.serial import list_pages
 
 # A row group per page would make the comparison slow; of more, each of the ranges that are listed
 # at the same time holds some 100 kB.
-_PAGES_PER_ROW_GROUP = 16
+_PAGES_PER_ROW_GROUP = 8
 # A serial listing is kept in files of so many pages.
 _PAGES_PER_FILE = 256
-# Keys and ETags hardly repeat.
-_NO_DICTIONARIES: Any = {"use_dictionary": ["storage_class"]}
+# Read once and thrown away, so what is quick to write, 74 bytes an object: only keys compress well;
+# keys and ETags hardly repeat.
+_QUICKLY: Any = {
+    "compression": {name: "lz4" if name == "key" else "none" for name in SCOPED.names},
+    "use_dictionary": ["storage_class"],
+    "write_statistics": ["key"],
+}
 # Comparing so many objects with the index takes some 100 MB.
 _ROWS_PER_SLICE = 250_000
 
@@ -219,9 +224,6 @@ class _RangeFile:
         if not self._held:
             return
         if self._writer is None:
-            # Read once and thrown away: what is quick to write, 71 bytes an object.
-            self._writer = pq.ParquetWriter(
-                self._path, SCOPED, compression="lz4", **_NO_DICTIONARIES
-            )
+            self._writer = pq.ParquetWriter(self._path, SCOPED, **_QUICKLY)
         self._writer.write_table(pa.Table.from_batches(self._held))
         self._held.clear()

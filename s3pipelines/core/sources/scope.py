@@ -60,7 +60,7 @@ class Scope:
 
     def _settled(self, last_modified: pa.Array, server_time: datetime) -> pa.Array:
         if not self._settle:
-            return pa.array([True] * len(last_modified), type=pa.bool_())
+            return pc.call_function("is_valid", [last_modified])
         rested_since = pa.scalar(server_time - self._settle, type=last_modified.type)
         # By name: pyarrow makes its functions at run time, so that no type checker knows them.
         return pc.call_function("less_equal", [last_modified, rested_since])

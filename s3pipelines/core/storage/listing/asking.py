@@ -10,7 +10,7 @@ from s3pipelines.core.storage.listing.parsing import first_key, parse
 from s3pipelines.core.storage.locations import S3Location
 
 _OPERATION = "ListObjectsV2"
-_NOTHING = pa.RecordBatch.from_pylist([], schema=LISTED)
+_NOTHING = pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in LISTED.types], schema=LISTED)
 
 
 @dataclass(frozen=True)

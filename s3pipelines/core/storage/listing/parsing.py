@@ -91,8 +91,20 @@ def _decoded(keys: pa.Array, decode: Callable[[str], str]) -> pa.Array:
     rows = np.unique(np.searchsorted(ends, odd, side="right"))
     mask = np.zeros(len(keys), dtype=bool)
     mask[rows] = True
-    decoded = pa.array([decode(keys[row].as_py()) for row in rows.tolist()], type=pa.string())
-    return pc.call_function("replace_with_mask", [keys, pa.array(mask), decoded])
+    decoded = _texts_of([decode(keys[row].as_py()) for row in rows.tolist()])
+    bits = pa.py_buffer(np.packbits(mask, bitorder="little"))
+    chosen = pa.Array.from_buffers(pa.bool_(), len(keys), [None, bits])
+    return pc.call_function("replace_with_mask", [keys, chosen, decoded])
+
+
+def _texts_of(texts: list[str]) -> pa.Array:
+    """What `pa.array` makes of them, which imports pandas where there is one: 0.3 s."""
+    encoded = [text.encode() for text in texts]
+    ends = np.zeros(len(texts) + 1, dtype=np.int32)
+    np.cumsum([len(text) for text in encoded], out=ends[1:])
+    return pa.StringArray.from_buffers(
+        len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))
+    )
 
 
 def _without_entries(body: bytes) -> bytes:
