@@ -32,7 +32,9 @@ _TYPES = {
 
 
 @contextmanager
-def connect(catalog: Catalog, *, delta: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+def connect(
+    catalog: Catalog, *, delta: bool = False, rereads: bool = True
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """An in-memory DuckDB that can read where the catalog is.
 
     The extensions come from their wheels, so nothing is downloaded. What does not fit into the
@@ -41,6 +43,8 @@ def connect(catalog: Catalog, *, delta: bool = False) -> Iterator[duckdb.DuckDBP
     Args:
         catalog: The catalog; on S3 its credentials are those of this moment.
         delta: Also know `delta_scan`, which takes 0.2 s to load.
+        rereads: Files are read more than once, and worth keeping in memory; those of this machine
+            are not, as the system does so already.
 
     Raises:
         InvalidInput: A statement of the block needs more memory than it may, or is wrong.
@@ -57,6 +61,7 @@ def connect(catalog: Catalog, *, delta: bool = False) -> Iterator[duckdb.DuckDBP
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "python_enable_replacements": False,
+            "enable_external_file_cache": rereads and isinstance(catalog.location, S3Location),
         }
     )
     try:

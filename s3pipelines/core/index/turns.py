@@ -86,7 +86,10 @@ def take_turn(
         for _ in range(_ATTEMPTS):
             turn = Turn(catalog, source, lease, batch_id or new_batch_id(source), say)
             try:
-                with connect(catalog) as connection, table_errors(catalog, OBJECTS.name):
+                with (
+                    connect(catalog, rereads=False) as connection,
+                    table_errors(catalog, OBJECTS.name),
+                ):
                     return work(turn, connection)
             except CommitFailedError:
                 say("The index was changed meanwhile: beginning again.")

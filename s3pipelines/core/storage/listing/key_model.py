@@ -11,6 +11,7 @@ once, not once a character: else a prefix of 900 characters would draw all the g
 A model that is wrong costs requests, never keys: the ranges cover every key whatever it says.
 """
 
+from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ _TRUSTED = 2
 _MOST_LETTERS = 200
 _LONGEST = 1024
 _LONGEST_RUN = 128
+# A kilobyte each; of a listing that goes on for long, only those around where it is are asked for.
+_MOST_SPREADS = 4000
 # Positions closer than this are the same to a float, and to a listing.
 _FINEST = 1e-9
 
@@ -39,7 +42,7 @@ class _Spread:
     """The characters of a place, and the share of the keys up to each of them."""
 
     characters: str
-    upto: list[float]
+    upto: "array[float]"
 
     def share(self, character: str) -> tuple[float, float]:
         """What comes before a character, and what it has itself."""
@@ -136,6 +139,8 @@ class KeyModel:
     def _spread(self, stem: Stem) -> _Spread:
         known = self._spreads.get(stem)
         if known is None:
+            if len(self._spreads) >= _MOST_SPREADS:
+                self._spreads.clear()
             known = self._spreads[stem] = self._spread_of(stem)
         return known
 
@@ -150,7 +155,7 @@ class KeyModel:
         of_alike = (1 - trust) * (1 - unseen) / (alike.total() or 1)
         each = unseen / len(characters)
         weights = (same[c] * of_same + alike[c] * of_alike + each for c in characters)
-        return _Spread("".join(characters), list(accumulate(weights)))
+        return _Spread("".join(characters), array("d", accumulate(weights)))
 
     def _unseen(self) -> float:
         """The share that is left for what was never seen."""
