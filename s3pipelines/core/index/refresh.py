@@ -254,9 +254,8 @@ class _Refreshing:
         turn.see_what_waits(connection)
         turn.confirm()
         folded = fold(connection, turn.snapshot, self._source)
-        turn.confirm()
         named = keep_version_ids(
-            connection, turn.snapshot, self._source, self._listing.spool, self._may_be_newer()
+            connection, turn, self._source, self._listing.spool, self._may_be_newer()
         )
         for way in (folded, named):
             repaired.wrote = way if way != "nothing" else repaired.wrote

@@ -15,12 +15,12 @@ from s3pipelines.core.index.journal import Finished, Journal, gaps
 from s3pipelines.core.sources.scope import SCOPED, SCOPED_VERSIONS, Scope
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.access import Access
-from s3pipelines.core.storage.listing.asking import AskPage, ask_page
+from s3pipelines.core.storage.listing.asking import AskPage
 from s3pipelines.core.storage.listing.pages import NotInOrder
 from s3pipelines.core.storage.listing.parallel import IN_FLIGHT, Part, list_parts
 from s3pipelines.core.storage.listing.ranges import NOTHING_KNOWN, KnownKeys, Span
 from s3pipelines.core.storage.listing.serial import list_pages
-from s3pipelines.core.storage.listing.versions import latest_versions
+from s3pipelines.core.storage.listing.versions import asking
 
 # A row group per page would make the comparison slow; of more, each of the ranges that are listed
 # at the same time holds some 100 kB.
@@ -98,7 +98,7 @@ def spool_listing(
     Raises:
         StorageError: The listing broke off; a part of a listing is never used.
     """
-    ask = latest_versions(access, source.bucket) if source.versions else ask_page
+    ask = asking(access, source.bucket, versions=source.versions)
     try:
         return _in_ranges(source, access, journal, known, in_flight, ask)
     except NotInOrder:

@@ -15,13 +15,14 @@ from s3pipelines.core.index.commit import Written, commit
 from s3pipelines.core.index.comparison import Comparison
 from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.index.spool import Spool
+from s3pipelines.core.index.turns import Turn
 from s3pipelines.core.index.upkeep import clear_if_folded, take_in
 from s3pipelines.core.sources.source import Source
 
 
 def keep_version_ids(
     connection: duckdb.DuckDBPyConnection,
-    snapshot: Snapshot,
+    turn: Turn,
     source: Source,
     spool: Spool,
     doubtful: str,
@@ -30,16 +31,20 @@ def keep_version_ids(
 
     Args:
         connection: Made by `core.catalog.duck.connect`.
-        snapshot: The index, at which the listing has been applied, and whose tail is merged.
+        turn: The writer's, who has applied the listing and merged the tail.
         source: The source.
         spool: The listing.
         doubtful: A query for keys of which the index may know more than the listing.
 
     Raises:
         CommitFailedError: The source's rows were changed since the snapshot was opened.
+        NotFound: The source was deleted, or registered anew.
+        PreconditionFailed: Somebody else took the lease over.
     """
+    snapshot = turn.snapshot
     if not _any(connection, snapshot, "NULL" if source.versions else "NOT NULL"):
         return "nothing"
+    turn.confirm()
     # In place of the merged rows, a reader would go on to see those of the tail.
     clear_if_folded(connection, snapshot)
     if source.versions:

@@ -29,9 +29,8 @@ from s3pipelines.core.sources.guards import refuse_own_output
 from s3pipelines.core.sources.refreshes import refresh_document
 from s3pipelines.core.sources.source import SOURCE_ID, HistoryEntry, Source, SourceOptions
 from s3pipelines.core.storage.leases import hold
-from s3pipelines.core.storage.listing.asking import ask_page
 from s3pipelines.core.storage.listing.serial import list_pages
-from s3pipelines.core.storage.listing.versions import latest_versions
+from s3pipelines.core.storage.listing.versions import asking
 from s3pipelines.core.storage.locations import parse_s3_location
 from s3pipelines.core.storage.outputs import remove_outputs
 
@@ -256,7 +255,7 @@ def _present(source: Source | None, source_id: str, leaving: bool = False) -> So
 def _require_usable(catalog: Catalog, source: Source) -> None:
     refuse_own_output(catalog, source)
     access = source.access(catalog.access)
-    ask = latest_versions(access, source.bucket) if source.versions else ask_page
+    ask = asking(access, source.bucket, versions=source.versions)
     next(list_pages(access, source.location, page_size=1, ask=ask))
 
 

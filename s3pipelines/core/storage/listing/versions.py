@@ -17,7 +17,7 @@ from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.http.loops import LoopThread
 from s3pipelines.core.storage.http.places import bucket_place
-from s3pipelines.core.storage.listing.asking import Asked, AskPage
+from s3pipelines.core.storage.listing.asking import Asked, AskPage, ask_page
 from s3pipelines.core.storage.listing.pages import (
     LISTED_VERSIONS,
     ListingPage,
@@ -94,15 +94,20 @@ class LatestVersions:
         return objects.set_column(objects.schema.get_field_index("version_id"), "version_id", known)
 
 
-def latest_versions(access: Access, bucket: str) -> AskPage:
-    """How to ask a bucket for the latest versions of its keys.
+def asking(access: Access, bucket: str, *, versions: bool) -> AskPage:
+    """How to ask a bucket for its objects.
 
-    Where it may not be asked whether it ever kept versions (s3:GetBucketVersioning), `null` is
-    no id.
+    Args:
+        access: How to reach it.
+        bucket: Its name.
+        versions: Version ids are wanted. Where it may not be asked whether the bucket ever kept
+            versions (s3:GetBucketVersioning), `null` is no id.
 
     Raises:
         StorageError: The bucket cannot be asked.
     """
+    if not versions:
+        return ask_page
     place = bucket_place(access, bucket)
     with LoopThread() as loop:
         client = BucketClient(place, most_in_flight=1)

@@ -12,7 +12,7 @@ from s3pipelines.core.storage.listing.pages import LISTED_VERSIONS, NotInOrder
 from s3pipelines.core.storage.listing.parallel import list_parts
 from s3pipelines.core.storage.listing.ranges import Span
 from s3pipelines.core.storage.listing.serial import list_pages
-from s3pipelines.core.storage.listing.versions import LatestVersions, latest_versions
+from s3pipelines.core.storage.listing.versions import LatestVersions, asking
 from s3pipelines.core.storage.locations import S3Location
 from tests.core.storage.fake_s3 import (
     Answer,
@@ -178,7 +178,7 @@ def test_a_real_server_is_listed_with_versions_and_delete_markers(s3, bucket: st
     for key in ("in/gone", "in/gone-too"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"1")
         s3.delete_object(Bucket=bucket, Key=key)
-    place, ask = S3Location(bucket, "in/"), latest_versions(Access(), bucket)
+    place, ask = S3Location(bucket, "in/"), asking(Access(), bucket, versions=True)
     expected = sorted((key, version) for key, version in written.items() if key != "other")
 
     for size in (1, 3, 5, 1000):
@@ -188,7 +188,7 @@ def test_a_real_server_is_listed_with_versions_and_delete_markers(s3, bucket: st
 
 def test_a_bucket_that_never_kept_versions_has_no_version_ids(s3, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="a", Body=b"1")
-    ask = latest_versions(Access(), bucket)
+    ask = asking(Access(), bucket, versions=True)
     assert _serial(Access(), S3Location(bucket), page_size=10, ask=ask) == [("a", None)]
 
 
@@ -203,7 +203,7 @@ def test_null_is_no_id_where_it_may_not_be_asked_whether_the_bucket_keeps_versio
         return versions_answer(entries, asked)
 
     server.answer = answer
-    ask = latest_versions(server.access(), "bucket")
+    ask = asking(server.access(), "bucket", versions=True)
     found = _serial(server.access(), PLACE, page_size=10, ask=ask)
     assert found == [("a", None), ("b", "v1")]
 
@@ -220,7 +220,7 @@ def test_null_is_an_id_in_a_bucket_that_ever_kept_versions(
         if "versioning" in asked.query
         else versions_answer(entries, asked)
     )
-    ask = latest_versions(server.access(), "bucket")
+    ask = asking(server.access(), "bucket", versions=True)
     assert _serial(server.access(), PLACE, page_size=10, ask=ask) == [("a", known)]
 
 
