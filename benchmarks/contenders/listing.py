@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from s3pipelines.core.index.journal import Begun, Journal
-from s3pipelines.core.index.spool import KnownKeys, spool_listing
+from s3pipelines.core.index.spool import spool_listing
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.access import Access
+from s3pipelines.core.storage.listing.ranges import KnownKeys
 
 _ROWS_PER_KEY = 500
 

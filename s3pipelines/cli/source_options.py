@@ -42,6 +42,11 @@ _OPTIONS = (
         help="Older than this, the index counts as stale (default 36).",
     ),
     click.option(
+        "--versions/--no-versions",
+        default=None,
+        help="List by versions, and keep the version id of each object in the index.",
+    ),
+    click.option(
         "--read-only/--writable", "read_only", default=None, help="Never write to this source."
     ),
     click.option("--profile", metavar="NAME", help="AWS profile of this source."),

@@ -20,6 +20,7 @@ class RegisterSource(Config):
     exclude: list[str] = Field([], description="Globs of keys that are left out even so.")
     settle_s: int = Field(0, description="Seconds an object must have rested.")
     derive: list[str] = Field([], description="headers, thumbnails, pyramids, hdf5; empty: none.")
+    versions: bool = Field(False, description="Keep the version ids of the objects.")
     read_only: bool = Field(False, description="Never write to this source.")
     profile: str | None = Field(None, description="AWS profile of this source.")
     role_arn: str | None = Field(None, description="Role to assume for this source.")

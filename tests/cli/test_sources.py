@@ -31,6 +31,17 @@ def test_a_source_is_created_shown_and_listed(run: Run, bucket):
     assert "Old maps." in listed.out
 
 
+def test_version_ids_are_asked_for_and_no_longer(run: Run, bucket):
+    run("sources", "create", "--id", "maps", "--s3-path", f"s3://{bucket}/maps", "--versions")
+    on = json.loads(run("sources", "get", "--id", "maps", "--json").out)
+    told = run("sources", "update", "--id", "maps", "-m", "why", "--no-versions", "--json")
+    kept = run("sources", "update", "--id", "maps", "-m", "again", "--json")
+
+    assert on["versions"]
+    assert not json.loads(told.out)["versions"]
+    assert not json.loads(kept.out)["versions"]
+
+
 def test_creating_a_source_adds_its_partition_and_deleting_removes_it(run: Run, bucket):
     run("sources", "create", "--id", "maps", "--s3-path", f"s3://{bucket}/maps")
     assert dagster_partitions() == ["maps"]

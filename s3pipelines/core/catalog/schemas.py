@@ -70,7 +70,12 @@ OBJECTS = TableSchema(
         Column("size_bytes", pa.int64(), "Size in bytes."),
         Column("etag", pa.string(), "ETag without its quotes."),
         Column(
-            "version_id", pa.string(), "Version id, where the source is listed with versions.", True
+            "version_id",
+            pa.string(),
+            "Version id, where the source asks for it (`--versions`): `null` where the object is "
+            "older than the versions of its bucket; NULL where the bucket never kept any, or the "
+            "id is not known (yet).",
+            True,
         ),
         Column("last_modified", TIMESTAMP, "When S3 says that it was written (whole seconds)."),
         Column("storage_class", pa.string(), "Storage class, `STANDARD` where S3 says none."),
@@ -115,7 +120,7 @@ CHANGES = TableSchema(
             "not settled), `excluded` (not of the source), or `failed` (S3 gave no answer).",
         ),
         Column("etag", pa.string(), "ETag that was seen; none of what is gone.", True),
-        Column("version_id", pa.string(), "Version id, in a bucket with versions.", True),
+        Column("version_id", pa.string(), "Version id that was seen, as far as told.", True),
         Column("sequencer", pa.string(), "S3's sequencer of the event.", True),
         Column("size_bytes", pa.int64(), "Size that was seen.", True),
         Column("last_modified", TIMESTAMP, "When S3 says that it was written.", True),

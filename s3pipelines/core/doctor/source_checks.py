@@ -48,7 +48,7 @@ def area_of(source_id: str) -> str:
 def _listing(catalog: Catalog, source: Source) -> Iterator[Finding]:
     area = area_of(source.id)
     access = source.access(catalog.access)
-    page = first_page(access, source.location)
+    page = first_page(access, source.location, versions=source.versions)
     yield Finding(area, "listing", "ok", f"{source.location.uri} can be listed.")
     if not page.objects.num_rows:
         detail = "There is no object that could be asked for."

@@ -17,10 +17,10 @@ from deltalake import DeltaTable
 from s3pipelines.core.catalog.appending import append_through, in_batches
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import CHANGES
-from s3pipelines.core.detection.differences import DIFFERENCES
+from s3pipelines.core.detection.differences import differences_of
 from s3pipelines.core.detection.ledger import add_observations, new_row, observation_id
 from s3pipelines.core.index.snapshot import Snapshot
-from s3pipelines.core.sources.scope import SCOPED, Scope
+from s3pipelines.core.sources.scope import SCOPED_VERSIONS, Scope
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.heads import Asked, Present, ask_many
 from s3pipelines.core.storage.listing.serial import list_pages
@@ -128,20 +128,19 @@ class Answers:
         """The kind of change of each key whose state is not that of the index."""
         known = [key for key, answer in answers.items() if answer.error is None]
         present = [
-            [p.key, p.size_bytes, p.etag, p.last_modified, p.storage_class, self._settled(p)]
+            {"key": p.key, **_seen(p), "settled": self._settled(p)}
             for p in (answer.found for answer in answers.values())
             if p is not None and self._scope.holds(p.key, p.size_bytes)
         ]
-        columns = list(zip(*present, strict=True)) or [()] * len(SCOPED)
-        arrays = [pa.array(c, type=f.type) for c, f in zip(columns, SCOPED, strict=True)]
-        connection.register("answered", pa.Table.from_arrays(arrays, schema=SCOPED))
+        connection.register("answered", pa.Table.from_pylist(present, schema=SCOPED_VERSIONS))
         connection.register("asked", pa.table({"key": pa.array(known, type=pa.string())}))
         connection.execute("CREATE OR REPLACE TEMP VIEW listed AS FROM answered")
         connection.execute(
             f"CREATE OR REPLACE TEMP VIEW indexed AS "
             f"FROM ({self._snapshot.rows}) SEMI JOIN asked USING (key)"
         )
-        found = connection.execute(f"SELECT key, kind FROM ({DIFFERENCES})").fetchall()
+        rule = differences_of(self._source.versions)
+        found = connection.execute(f"SELECT key, kind FROM ({rule})").fetchall()
         connection.unregister("answered")
         connection.unregister("asked")
         return dict(found)

@@ -10,12 +10,13 @@ import pyarrow as pa
 from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS, OBJECTS_TAIL
 from s3pipelines.core.catalog.tables import ROW_GROUP_ROWS
-from s3pipelines.core.detection.differences import DIFFERENCES, KINDS
+from s3pipelines.core.detection.differences import KINDS, differences_of
 from s3pipelines.core.sources.source import Source
 
 # deltalake keeps many batches in flight: of 65,536 rows each, they took 100 MB more than of 4,096,
 # in the same time.
 _ROWS_PER_BATCH = 4096
+_STATE = "key, size_bytes, etag, last_modified, storage_class"
 # The end of a name after its last dot, as in `scan.TIFF` but not in `.hidden` or `v1.2/readme`.
 _EXTENSION = r"lower(regexp_extract(key, '[^/]\.([^./\s]{1,16})$', 1))"
 
@@ -25,7 +26,7 @@ class Slice:
     """Some of the listed objects, and the keys that they are all of.
 
     Attributes:
-        listed: A query of schema `SCOPED`.
+        listed: A query as for `Comparison`.
         after: They come after this key.
         end: They end with this key; None for no end.
     """
@@ -48,11 +49,13 @@ class Comparison:
         connection: Made by `core.catalog.duck.connect`.
         source: The source.
         now: When the index takes the changes in.
-        listed: A query of schema `SCOPED`, what S3 has.
+        listed: A query for what S3 has, of schema `SCOPED`; of a source that asks for versions, of
+            `SCOPED_VERSIONS`.
         indexed: A query of schema `OBJECTS`, what the index has of the same keys.
         slices: What is listed, in parts that are compared one after the other, so that memory
             holds one of them.
-        taken_in: A query of `key` and `indexed_at`, where those are not taken in only now.
+        rule: What differs, by default `differences_of` the source, taken in now: a query over
+            `listed` and `indexed` with their columns, and `indexed_at`, when it was taken in.
     """
 
     def __init__(
@@ -64,16 +67,15 @@ class Comparison:
         listed: str,
         indexed: str,
         slices: Sequence[Slice] = (),
-        taken_in: str = "SELECT NULL::VARCHAR AS key, NULL::TIMESTAMPTZ AS indexed_at",
+        rule: str = "",
     ) -> None:
         self._connection = connection
         self._source = source
         self._now = _time(now)
-        taken_at = f"coalesce(indexed_at, {self._now}) AS taken_at"
-        differing = (
-            f"SELECT differing.*, {taken_at} "
-            f"FROM ({DIFFERENCES}) AS differing LEFT JOIN ({taken_in}) USING (key)"
+        now_taken_in = (
+            f"SELECT *, {self._now} AS indexed_at FROM ({differences_of(source.versions)})"
         )
+        differing = f"SELECT * RENAME (indexed_at AS taken_at) FROM ({rule or now_taken_in})"
         self._relate(listed, indexed)
         made = f"CREATE OR REPLACE TEMP TABLE differences AS {differing}"
         if not slices:
@@ -120,12 +122,13 @@ class Comparison:
         """
         # One join with the differences alone: joining the listing and the index as well ran out
         # of 512 MB at 10 million objects, where the sort spills and needs no more than that.
+        state = f"{_STATE}, version_id" if self._source.versions else _STATE
         return self._read_groups(f"""
             SELECT {self._columns()} FROM (
-                SELECT key, size_bytes, etag, last_modified, storage_class, indexed_at AS taken_at
+                SELECT {state}, indexed_at AS taken_at
                 FROM ({index}) ANTI JOIN differences USING (key)
                 UNION ALL
-                SELECT key, size_bytes, etag, last_modified, storage_class, taken_at
+                SELECT {state}, taken_at
                 FROM differences WHERE kind <> 'deleted'
             ) ORDER BY key
         """)
@@ -154,7 +157,7 @@ class Comparison:
             "batch_id": sql_text(batch_id),
             "ledger_version": f"{int(ledger_version)}::BIGINT",
         }
-        seen = ("key", "kind", "etag", "size_bytes", "last_modified", "storage_class")
+        seen = {*_STATE.split(", "), "kind", "version_id"}
         columns = ", ".join(
             f"{known.get(name, name if name in seen else 'NULL')} AS {name}"
             for name in CHANGES.column_names
@@ -180,7 +183,7 @@ def listed_rows(
         connection: Made by `core.catalog.duck.connect`.
         source: The source.
         now: When the index takes them in.
-        listed: A query of schema `SCOPED`, sorted by key.
+        listed: A query as for `Comparison`, sorted by key.
     """
     columns = _columns(source, taken_at=_time(now))
     query = f"SELECT {columns} FROM ({listed}) WHERE settled"
@@ -191,7 +194,7 @@ def _columns(source: Source, names: list[str] = OBJECTS.column_names, **other: s
     values = {
         "source": sql_text(source.id),
         "bucket": sql_text(source.bucket),
-        "version_id": "NULL::VARCHAR",
+        "version_id": "version_id" if source.versions else "NULL::VARCHAR",
         "extension": _EXTENSION,
         "indexed_at": other.pop("taken_at", "taken_at"),
         **other,

@@ -19,12 +19,12 @@ from pyarrow import orc
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
 from s3pipelines.core.errors import InvalidInput, StorageError
-from s3pipelines.core.index.spool import Spool
-from s3pipelines.core.sources.scope import SCOPED, Scope
+from s3pipelines.core.index.spool import Spool, spooled_schema
+from s3pipelines.core.sources.scope import Scope
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.inventories import Inventory, InventoryFile, download_files
-from s3pipelines.core.storage.listing.pages import LISTED, ListingPage
+from s3pipelines.core.storage.listing.pages import LISTED, LISTED_VERSIONS, ListingPage
 
 _ROWS_PER_GROUP = 64 * 1024
 # The columns as Parquet and ORC files have them, and as a CSV file's schema and the configuration
@@ -36,7 +36,12 @@ _FIELDS = {
     "e_tag": "ETag",
     "storage_class": "StorageClass",
 }
-_VERSION_FIELDS = {"is_latest": "IsLatest", "is_delete_marker": "IsDeleteMarker"}
+# Only a report of all versions has these.
+_VERSION_FIELDS = {
+    "version_id": "VersionId",
+    "is_latest": "IsLatest",
+    "is_delete_marker": "IsDeleteMarker",
+}
 
 
 def spool_inventory(
@@ -68,7 +73,7 @@ def spool_inventory(
     ):
         unsorted = Path(folder, "unsorted.parquet")
         _write_scoped(connection, source, access, inventory, unsorted)
-        for table in _write_sorted(connection, unsorted, path):
+        for table in _write_sorted(connection, unsorted, path, spooled_schema(source)):
             rows += table.num_rows
             waiting += table.column("settled").to_pylist().count(False)
     if not rows:
@@ -88,7 +93,8 @@ def _write_scoped(
     path: Path,
 ) -> None:
     scope, fetched = Scope(source), path.with_name("fetched")
-    with pq.ParquetWriter(path, SCOPED, compression="zstd", compression_level=1) as writer:
+    schema = spooled_schema(source)
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
         for file in download_files(access, inventory, fetched):
             for objects in _objects(connection, source, inventory, file, fetched):
                 # S3 looked at the bucket then: what had come to rest by that time has.
@@ -97,18 +103,18 @@ def _write_scoped(
 
 
 def _write_sorted(
-    connection: duckdb.DuckDBPyConnection, unsorted: Path, path: Path
+    connection: duckdb.DuckDBPyConnection, unsorted: Path, path: Path, schema: pa.Schema
 ) -> Iterator[pa.Table]:
     """Write the rows in the order of their keys, each key once, and yield what was written."""
     query = f"FROM read_parquet({sql_text(str(unsorted))}) ORDER BY key, last_modified DESC"
     last_key = None
-    with pq.ParquetWriter(path, SCOPED, compression="zstd", compression_level=1) as writer:
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
         for batch in connection.execute(query).to_arrow_reader(_ROWS_PER_GROUP):
             keys = batch.column("key").to_pylist()
             # A report is made while the bucket changes: of what it has twice, the later one holds.
             new = [key != before for key, before in zip(keys, [last_key, *keys], strict=False)]
             last_key = keys[-1] if keys else last_key
-            table = pa.Table.from_batches([batch.filter(pa.array(new, pa.bool_()))]).cast(SCOPED)
+            table = pa.Table.from_batches([batch.filter(pa.array(new, pa.bool_()))]).cast(schema)
             writer.write_table(table)
             yield table
 
@@ -120,14 +126,18 @@ def _objects(
     file: InventoryFile,
     path: Path,
 ) -> Iterator[pa.RecordBatch]:
-    """The present objects below the source's prefix, of schema `LISTED`, in no order."""
+    """The present objects below the source's prefix, in no order.
+
+    Of schema `LISTED`, or of `LISTED_VERSIONS` where the source asks for versions.
+    """
+    schema = LISTED_VERSIONS if source.versions else LISTED
     try:
         for relation in _relations(connection, inventory, path):
             names = [row[0] for row in connection.execute(f"DESCRIBE {relation}").fetchall()]
             _require_fields(inventory, names)
-            query = _query(relation, names, source.prefix, encoded=inventory.file_format == "CSV")
+            query = _query(relation, names, source, encoded=inventory.file_format == "CSV")
             for batch in connection.execute(query).to_arrow_reader(_ROWS_PER_GROUP):
-                yield pa.RecordBatch.from_arrays(batch.columns, schema=LISTED)
+                yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise StorageError(
             f"s3://{inventory.bucket}/{file.key} cannot be read "
@@ -159,18 +169,23 @@ def _relations(
             connection.unregister("stripe")
 
 
-def _query(relation: str, names: list[str], prefix: str, *, encoded: bool) -> str:
+def _query(relation: str, names: list[str], source: Source, *, encoded: bool) -> str:
     key = "url_decode(replace(key, '+', ' '))" if encoded else "key"
-    conditions = [f"starts_with({key}, {sql_text(prefix)})"]
+    conditions = [f"starts_with({key}, {sql_text(source.prefix)})"]
     if "is_latest" in names:
         conditions.append("coalesce(is_latest::BOOLEAN, true)")
     if "is_delete_marker" in names:
         conditions.append("NOT coalesce(is_delete_marker::BOOLEAN, false)")
+    version = ""
+    if source.versions:
+        # `null` stays unknown: the report does not tell whether the bucket ever kept versions.
+        known = "nullif(nullif(version_id, ''), 'null')"
+        version = f", {known if 'version_id' in names else 'NULL::VARCHAR'}"
     return f"""
         SELECT {key} AS key, size::BIGINT, trim(e_tag, '"'),
             -- First without a zone, as ORC has it: the session is in UTC.
             last_modified_date::TIMESTAMP::TIMESTAMPTZ,
-            coalesce(nullif(storage_class, ''), 'STANDARD')
+            coalesce(nullif(storage_class, ''), 'STANDARD'){version}
         FROM ({relation}) WHERE {" AND ".join(conditions)}
     """
 

@@ -169,7 +169,8 @@ def gaps(finished: list[Finished]) -> list[Span]:
 
 def _folder_of(catalog: Catalog, source: Source) -> Path:
     listed = (source.generation, source.location.uri, source.include, source.exclude)
-    text = repr((catalog.location.uri, source.id, source.settle_s, *listed))
+    rules = (*listed, source.versions)
+    text = repr((catalog.location.uri, source.id, source.settle_s, *rules))
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir(), f"s3pipelines-listing-{digest}")
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.tables import table_errors
 from s3pipelines.core.index.snapshot import Snapshot, merged_bytes
-from s3pipelines.core.index.spool import KnownKeys
+from s3pipelines.core.storage.listing.ranges import KnownKeys
 
 # One key of so many objects: half a page.
 _ROWS_PER_KEY = 500

@@ -28,6 +28,7 @@ from s3pipelines.core.index.reports import MARGIN
 from s3pipelines.core.index.summary import Group, summarize
 from s3pipelines.core.index.turns import Applied, Turn, take_turn
 from s3pipelines.core.index.upkeep import clear_if_folded, compact_ledger, fold
+from s3pipelines.core.index.version_ids import keep_version_ids
 from s3pipelines.core.sources.guards import refuse_own_output
 from s3pipelines.core.sources.refreshes import RefreshRecord, last_refresh, write_record
 from s3pipelines.core.sources.registry import get_source, listing_lease
@@ -253,7 +254,11 @@ class _Refreshing:
         turn.see_what_waits(connection)
         turn.confirm()
         folded = fold(connection, turn.snapshot, self._source)
-        repaired.wrote = folded if folded != "nothing" else repaired.wrote
+        named = keep_version_ids(
+            connection, turn, self._source, self._listing.spool, self._may_be_newer()
+        )
+        for way in (folded, named):
+            repaired.wrote = way if way != "nothing" else repaired.wrote
         return repaired
 
     def _may_be_newer(self) -> str:

@@ -12,13 +12,15 @@ import pyarrow.parquet as pq
 from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.index.comparison import Slice
 from s3pipelines.core.index.journal import Finished, Journal, gaps
-from s3pipelines.core.sources.scope import SCOPED, Scope
+from s3pipelines.core.sources.scope import SCOPED, SCOPED_VERSIONS, Scope
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.access import Access
+from s3pipelines.core.storage.listing.asking import AskPage
 from s3pipelines.core.storage.listing.pages import NotInOrder
 from s3pipelines.core.storage.listing.parallel import IN_FLIGHT, Part, list_parts
-from s3pipelines.core.storage.listing.ranges import Span
+from s3pipelines.core.storage.listing.ranges import NOTHING_KNOWN, KnownKeys, Span
 from s3pipelines.core.storage.listing.serial import list_pages
+from s3pipelines.core.storage.listing.versions import asking
 
 # A row group per page would make the comparison slow; of more, each of the ranges that are listed
 # at the same time holds some 100 kB.
@@ -28,7 +30,7 @@ _PAGES_PER_FILE = 256
 # Read once and thrown away, so what is quick to write, 74 bytes an object: only keys compress well;
 # keys and ETags hardly repeat.
 _QUICKLY: Any = {
-    "compression": {name: "lz4" if name == "key" else "none" for name in SCOPED.names},
+    "compression": {"key": "lz4"},
     "use_dictionary": ["storage_class"],
     "write_statistics": ["key"],
 }
@@ -37,24 +39,12 @@ _ROWS_PER_SLICE = 250_000
 
 
 @dataclass(frozen=True)
-class KnownKeys:
-    """Keys of an earlier listing, which tell where to divide this one; they may be out of date.
-
-    Attributes:
-        keys: Ascending.
-        rows: How many objects there were from one to the next.
-    """
-
-    keys: Sequence[str] = ()
-    rows: int = 1000
-
-
-@dataclass(frozen=True)
 class Spool:
     """A complete listing on disk.
 
     Attributes:
-        paths: Parquet files of schema `SCOPED`, each sorted by key, in the order of their keys.
+        paths: Parquet files of the schema of the source, each sorted by key, in the order of
+            their keys.
         rows: Objects of the source, settled or not.
         waiting: Objects that have not settled yet.
         requests: Listing requests that were made.
@@ -103,7 +93,7 @@ def spool_listing(
     source: Source,
     access: Access,
     journal: Journal,
-    known: KnownKeys = KnownKeys(),
+    known: KnownKeys = NOTHING_KNOWN,
     in_flight: int = IN_FLIGHT,
 ) -> Spool:
     """List the whole source into the folder of a journal, or what is left of it to list.
@@ -113,15 +103,26 @@ def spool_listing(
     Raises:
         StorageError: The listing broke off; a part of a listing is never used.
     """
+    ask = asking(access, source.bucket, versions=source.versions)
     try:
-        return _in_ranges(source, access, journal, known, in_flight)
+        return _in_ranges(source, access, journal, known, in_flight, ask)
     except NotInOrder:
         journal.start_over()
-        return _in_series(source, access, journal)
+        return _in_series(source, access, journal, ask)
+
+
+def spooled_schema(source: Source) -> pa.Schema:
+    """What is kept of each object that is listed."""
+    return SCOPED_VERSIONS if source.versions else SCOPED
 
 
 def _in_ranges(
-    source: Source, access: Access, journal: Journal, known: KnownKeys, in_flight: int
+    source: Source,
+    access: Access,
+    journal: Journal,
+    known: KnownKeys,
+    in_flight: int,
+    ask: AskPage,
 ) -> Spool:
     writer, requests = _Writer(Scope(source), journal), 0
     spans = gaps(journal.finished)
@@ -130,21 +131,21 @@ def _in_ranges(
             access,
             source.location,
             spans,
-            known=known.keys,
-            known_rows=known.rows,
+            known=known,
             in_flight=in_flight,
+            ask=ask,
         )
         # A disk that is full must end the requests, too.
         with closing(parts):
             for part in parts:
                 writer.write(part)
                 requests += 1
-    return _spool(journal, requests)
+    return _spool(source, journal, requests)
 
 
-def _in_series(source: Source, access: Access, journal: Journal) -> Spool:
+def _in_series(source: Source, access: Access, journal: Journal, ask: AskPage) -> Spool:
     writer, requests, start = _Writer(Scope(source), journal), 0, ""
-    for page in list_pages(access, source.location):
+    for page in list_pages(access, source.location, ask=ask):
         number = requests // _PAGES_PER_FILE
         requests += 1
         listed = None
@@ -155,15 +156,15 @@ def _in_series(source: Source, access: Access, journal: Journal) -> Spool:
             listed = Span(start, end)
             start = end or start
         writer.write(Part(number, page, listed))
-    return _spool(journal, requests)
+    return _spool(source, journal, requests)
 
 
-def _spool(journal: Journal, requests: int) -> Spool:
+def _spool(source: Source, journal: Journal, requests: int) -> Spool:
     finished = sorted(journal.finished, key=lambda one: one.start)
     paths = [journal.folder / one.file for one in finished if one.file]
     if not paths:
         paths = [journal.folder / "nothing.parquet"]
-        pq.write_table(SCOPED.empty_table(), paths[0])
+        pq.write_table(spooled_schema(source).empty_table(), paths[0])
     return Spool(
         paths=tuple(paths),
         rows=sum(one.rows for one in finished),
@@ -224,6 +225,6 @@ class _RangeFile:
         if not self._held:
             return
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, SCOPED, **_QUICKLY)
+            self._writer = pq.ParquetWriter(self._path, self._held[0].schema, **_QUICKLY)
         self._writer.write_table(pa.Table.from_batches(self._held))
         self._held.clear()

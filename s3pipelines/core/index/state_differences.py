@@ -11,7 +11,7 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.index_files import IndexFiles
 from s3pipelines.core.catalog.past import Moment, index_at
-from s3pipelines.core.detection.differences import DIFFERENCES, KINDS
+from s3pipelines.core.detection.differences import KINDS, VERSION_DIFFERENCES
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sql.failures import RAISED_BY_DUCKDB, statement_error
 
@@ -43,7 +43,7 @@ class StateDifferences:
 
         Yields:
             `kind`, `key`, and how the object is afterwards: `size_bytes`, `etag`,
-            `last_modified`, `storage_class`; all None where it was deleted.
+            `last_modified`, `storage_class`, `version_id`; all None where it was deleted.
 
         Raises:
             InvalidInput: It needs more memory than it may.
@@ -77,7 +77,7 @@ def compare_states(
         listed = f"SELECT *, true AS settled FROM ({new.rows()})"
         connection.execute(f"CREATE TEMP VIEW listed AS {listed}")
         connection.execute(f"CREATE TEMP VIEW indexed AS {old.rows()}")
-        connection.execute(f"CREATE TEMP TABLE differences AS {DIFFERENCES}")
+        connection.execute(f"CREATE TEMP TABLE differences AS {VERSION_DIFFERENCES}")
         found = connection.execute("SELECT kind, count(*) FROM differences GROUP BY kind")
         counts: dict[str, int] = {**dict.fromkeys(KINDS, 0), **dict(found.fetchall())}
         yield StateDifferences(counts, connection, catalog.memory_limit_mb)

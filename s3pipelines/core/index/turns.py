@@ -247,8 +247,8 @@ class Turn:
             connection,
             self._source,
             datetime.now(UTC),
-            listed="SELECT key, size_bytes, etag, last_modified, storage_class, true AS settled "
-            "FROM unapplied WHERE kind <> 'deleted'",
+            listed="SELECT key, size_bytes, etag, last_modified, storage_class, "
+            "version_id, true AS settled FROM unapplied WHERE kind <> 'deleted'",
             indexed=f"FROM ({self.snapshot.rows}) SEMI JOIN unapplied USING (key)",
         )
         counts = comparison.counts()

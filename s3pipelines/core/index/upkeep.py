@@ -15,6 +15,7 @@ from deltalake.exceptions import CommitFailedError
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS_TAIL
 from s3pipelines.core.catalog.tables import compact, files_of_source, open_table, table_errors
+from s3pipelines.core.detection.differences import differences_of
 from s3pipelines.core.index.commit import MERGE_MOST_ROWS, Written, cheaper_way, commit
 from s3pipelines.core.index.comparison import Comparison
 from s3pipelines.core.index.snapshot import Snapshot, clear_tail, merged_bytes
@@ -104,10 +105,11 @@ def fold(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, source: Sour
         connection,
         source,
         datetime.now(UTC),
-        listed="SELECT key, size_bytes, etag, last_modified, storage_class, true AS settled "
-        "FROM tail WHERE NOT gone",
+        listed="SELECT key, size_bytes, etag, last_modified, storage_class, "
+        "version_id, true AS settled FROM tail WHERE NOT gone",
         indexed=f"FROM ({snapshot.merged_rows}) SEMI JOIN tail USING (key)",
-        taken_in="SELECT key, indexed_at FROM tail",
+        rule=f"FROM ({differences_of(source.versions)}) "
+        "JOIN (SELECT key, indexed_at FROM tail) USING (key)",
     )
     changed = sum(comparison.counts().values())
     way = cheaper_way(changed, _count(connection, snapshot.merged_rows))

@@ -30,6 +30,7 @@ from s3pipelines.core.sources.refreshes import refresh_document
 from s3pipelines.core.sources.source import SOURCE_ID, HistoryEntry, Source, SourceOptions
 from s3pipelines.core.storage.leases import hold
 from s3pipelines.core.storage.listing.serial import list_pages
+from s3pipelines.core.storage.listing.versions import asking
 from s3pipelines.core.storage.locations import parse_s3_location
 from s3pipelines.core.storage.outputs import remove_outputs
 
@@ -168,7 +169,7 @@ def update_source(catalog: Catalog, source_id: str, message: str, **changes: Any
         NotFound: There is no such source.
         InvalidInput: An option is not valid, or the message is empty.
         PreconditionFailed: Somebody else changed it in the same moment.
-        StorageError: It cannot be listed with its new credentials or endpoint.
+        StorageError: It cannot be listed with its new credentials or endpoint, or by versions.
     """
     if not message.strip():
         raise InvalidInput("The message is empty.", hint="Say why, with -m MESSAGE.")
@@ -178,7 +179,8 @@ def update_source(catalog: Catalog, source_id: str, message: str, **changes: Any
     done = HistoryEntry(at=datetime.now(UTC), by=whoami(), message=message.strip())
     changes = {**_given_up(changes), **_known_options(changes)}
     updated = _validated({**source.model_dump(), **changes}, history=(*source.history, done))
-    if updated.access(catalog.access) != source.access(catalog.access):
+    asks_for_more = updated.versions and not source.versions
+    if asks_for_more or updated.access(catalog.access) != source.access(catalog.access):
         _require_usable(catalog, updated)
     write_entry(catalog.documents, source_id, updated, entry.tag)
     return updated
@@ -252,7 +254,9 @@ def _present(source: Source | None, source_id: str, leaving: bool = False) -> So
 
 def _require_usable(catalog: Catalog, source: Source) -> None:
     refuse_own_output(catalog, source)
-    next(list_pages(source.access(catalog.access), source.location, page_size=1))
+    access = source.access(catalog.access)
+    ask = asking(access, source.bucket, versions=source.versions)
+    next(list_pages(access, source.location, page_size=1, ask=ask))
 
 
 def _finish_deletion(catalog: Catalog, source_id: str) -> None:

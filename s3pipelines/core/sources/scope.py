@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from s3pipelines.core.sources.source import Source
-from s3pipelines.core.storage.listing.pages import LISTED, ListingPage
+from s3pipelines.core.storage.listing.pages import LISTED, LISTED_VERSIONS, ListingPage
 
 # `settled` is false while a file may still be written in further puts.
-SCOPED = LISTED.append(pa.field("settled", pa.bool_(), nullable=False))
+_SETTLED = pa.field("settled", pa.bool_(), nullable=False)
+SCOPED = LISTED.append(_SETTLED)
+SCOPED_VERSIONS = LISTED_VERSIONS.append(_SETTLED)
 
 
 class Scope:
@@ -27,12 +29,16 @@ class Scope:
         self._settle = timedelta(seconds=source.settle_s)
 
     def of(self, page: ListingPage) -> pa.RecordBatch:
-        """The objects of the page that belong to the source, of schema `SCOPED`."""
+        """The objects of the page that belong to the source, and whether they have settled.
+
+        Of schema `SCOPED`, or of `SCOPED_VERSIONS` where the page tells versions.
+        """
         objects = page.objects
         if not self._holds_all(objects):
             objects = objects.filter(pa.array(self._belongs(objects), type=pa.bool_()))
         settled = self._settled(objects.column("last_modified"), page.server_time)
-        return pa.RecordBatch.from_arrays([*objects.columns, settled], schema=SCOPED)
+        schema = SCOPED_VERSIONS if objects.num_columns == len(LISTED_VERSIONS) else SCOPED
+        return pa.RecordBatch.from_arrays([*objects.columns, settled], schema=schema)
 
     def _holds_all(self, objects: pa.RecordBatch) -> bool:
         """Nothing has to be looked at by its name: the usual case, told at once for a page."""

@@ -84,6 +84,7 @@ class SourceOptions(BaseModel):
         settle_s: Seconds that an object must have rested before it is taken in.
         derive: Derivatives that the source wants; none unless asked for, as they cost requests.
         fresh_within_hours: Older than this, the index counts as stale.
+        versions: The index keeps the version ids of its objects: it lists by versions.
         read_only: The project never writes to or deletes from this source.
         endpoint_url: Another S3 server than the catalog's; `aws` for AWS itself.
         inbox: `s3://bucket/prefix` of JSON files that note uploads, `{"key": …, "path": …}`; they
@@ -100,6 +101,7 @@ class SourceOptions(BaseModel):
     derive: Annotated[tuple[Derivative, ...], AfterValidator(_without_doubles)] = ()
     pyramids: Literal["on-arrival", "scheduled"] = "scheduled"
     fresh_within_hours: float = Field(default=36, gt=0, le=_HUNDRED_YEARS_H)
+    versions: bool = False
     read_only: bool = False
     profile: Named = None
     role_arn: Named = None

@@ -25,7 +25,8 @@ class Present:
         etag: Without quotes.
         last_modified: UTC, in whole seconds.
         storage_class: STANDARD where S3 says none.
-        version_id: None where the bucket has no versions, and where a listing had to tell.
+        version_id: None where the bucket has no versions, and where a listing had to tell; `null`
+            for what was written while a bucket with versions kept none.
         restored_until: When the temporary copy of an archived object expires; None if there is
             none (yet).
         server_time: The server's own clock when it answered; the only one that `last_modified`
@@ -70,14 +71,13 @@ def present_from_head(key: str, headers: Mapping[str, str]) -> Present:
         KeyError: One is missing that S3 always sends.
         ValueError: One is no number or no time.
     """
-    version = headers.get("x-amz-version-id")
     return Present(
         key=key,
         size_bytes=int(headers["content-length"]),
         etag=headers["etag"].strip('"'),
         last_modified=_whole_second(_timestamp(headers["last-modified"])),
         storage_class=headers.get("x-amz-storage-class") or "STANDARD",
-        version_id=None if version == "null" else version,
+        version_id=headers.get("x-amz-version-id"),
         restored_until=restored_until(headers.get("x-amz-restore", "")),
         server_time=server_time_of(headers.get("date", "")),
     )

@@ -23,6 +23,7 @@ from s3pipelines.core.storage.clients import (
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.listing.pages import ListingPage, server_time_of
 from s3pipelines.core.storage.listing.serial import list_pages
+from s3pipelines.core.storage.listing.versions import asking
 from s3pipelines.core.storage.locations import S3Location
 
 _READ_TIMEOUT_S = 10
@@ -95,13 +96,14 @@ def identity_of(access: Access, bucket: str = "") -> Identity:
     return Identity(", ".join([*parts, f"keys from {_origin(access, credentials)}"]), endpoint)
 
 
-def first_page(access: Access, location: S3Location) -> ListingPage:
-    """The first key below `location`, if there is one.
+def first_page(access: Access, location: S3Location, *, versions: bool = False) -> ListingPage:
+    """The first key below `location`, if there is one; listed by versions where that is asked.
 
     Raises:
         StorageError: The bucket cannot be listed.
     """
-    return next(list_pages(brief(access), location, page_size=1))
+    ask = asking(brief(access), location.bucket, versions=versions)
+    return next(list_pages(brief(access), location, page_size=1, ask=ask))
 
 
 def ask_for(access: Access, bucket: str, key: str) -> None:

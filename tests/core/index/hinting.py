@@ -48,7 +48,7 @@ def indexed(catalog: Catalog, source_id: str) -> dict[str, Listed]:
     """What the index says, as whoever reads it sees it."""
     with connect(catalog) as connection:
         create_source_views(connection, catalog, source_id, OBJECTS)
-        columns = "key, etag, size_bytes, last_modified, storage_class"
+        columns = "key, etag, size_bytes, last_modified, storage_class, version_id"
         rows = connection.execute(f"SELECT {columns} FROM objects").fetchall()
     found = {key: Listed(*state) for key, *state in rows}
     assert len(found) == len(rows), "no key is there twice"
@@ -73,7 +73,7 @@ def _present(key: str, state: Listed) -> Present:
         etag=state.etag,
         last_modified=state.last_modified,
         storage_class=state.storage_class,
-        version_id=None,
+        version_id=state.version_id,
         restored_until=None,
         server_time=NOON,
     )

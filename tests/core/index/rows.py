@@ -1,7 +1,7 @@
 """What the tests of the index read back, and a listing without a server."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
 from s3pipelines.core.catalog.views import index_now
-from s3pipelines.core.storage.listing.pages import LISTED, ListingPage
+from s3pipelines.core.storage.listing.pages import LISTED, LISTED_VERSIONS, ListingPage
 from s3pipelines.core.storage.listing.parallel import Part
 from s3pipelines.core.storage.listing.ranges import Span
 
@@ -19,36 +19,37 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Listed:
-    """One object as a listing shows it."""
+    """One object as a listing shows it; the version id where versions are listed."""
 
     etag: str = "e1"
     size_bytes: int = 3
     last_modified: datetime = NOON
     storage_class: str = "STANDARD"
+    version_id: str | None = None
 
 
 def pages_of(
-    objects: Mapping[str, Listed], *, server_time: datetime = NOON, page_size: int = 1000
+    objects: Mapping[str, Listed],
+    *,
+    server_time: datetime = NOON,
+    page_size: int = 1000,
+    versions: bool = False,
 ) -> Iterator[ListingPage]:
     """The pages that a server with these objects would answer, in the order of UTF-8 keys."""
     keys = sorted(objects, key=lambda key: key.encode())
+    schema = LISTED_VERSIONS if versions else LISTED
     for start in range(0, max(len(keys), 1), page_size):
         some = keys[start : start + page_size]
-        columns: list[list[Any]] = [
-            some,
-            [objects[key].size_bytes for key in some],
-            [objects[key].etag for key in some],
-            [objects[key].last_modified for key in some],
-            [objects[key].storage_class for key in some],
-        ]
-        arrays = [pa.array(c, type=f.type) for c, f in zip(columns, LISTED, strict=True)]
-        objects_of_page = pa.RecordBatch.from_arrays(arrays, schema=LISTED)
+        rows = [{"key": key, **asdict(objects[key])} for key in some]
+        objects_of_page = pa.RecordBatch.from_pylist(rows, schema=schema)
         yield ListingPage(objects_of_page, server_time, start + page_size >= len(keys))
 
 
-def parts_of(objects: Mapping[str, Listed], *, page_size: int = 1000) -> Iterator[Part]:
+def parts_of(
+    objects: Mapping[str, Listed], *, page_size: int = 1000, versions: bool = False
+) -> Iterator[Part]:
     """The same as one range, as `list_parts` gives it."""
-    for page in pages_of(objects, page_size=page_size):
+    for page in pages_of(objects, page_size=page_size, versions=versions):
         yield Part(0, page, Span("", None) if page.is_last else None)
 
 

@@ -12,11 +12,12 @@ from s3pipelines.core.errors import AccessDenied
 from s3pipelines.core.index import journal as journals
 from s3pipelines.core.index.journal import Begun, Finished, Journal, gaps
 from s3pipelines.core.index.refresh import refresh_index
-from s3pipelines.core.sources.registry import create_source
+from s3pipelines.core.sources.registry import create_source, update_source
 from s3pipelines.core.storage.listing.ranges import Span
 from s3pipelines.core.storage.locations import FolderLocation
-from tests.core.index.rows import index_keys
+from tests.core.index.rows import index_keys, index_rows
 from tests.core.storage.fake_s3 import Answer, Asked, FakeS3, bucket_of, error_answer, fake_s3
+from tests.core.storage.fake_versions import bucket_of_versions
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BEGUN = Begun(NOW, ledger_version=7, listings=2)
@@ -191,3 +192,19 @@ def test_a_server_without_start_after_is_listed_serially(catalog: Catalog, serve
 def test_the_folder_is_for_this_user_alone(tmp_path: Path) -> None:
     journal = Journal.start(tmp_path / "j", BEGUN)
     assert journal.folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_listing_without_versions_is_not_gone_on_with_by_versions(
+    catalog: Catalog, server: FakeS3, tmp_path: Path
+) -> None:
+    _fails_after(server, 3)
+    with pytest.raises(AccessDenied):
+        refresh_index(catalog, "maps")
+    assert len(_left(tmp_path)) == 1
+    server.answer = bucket_of_versions({key: [False, False] for key in KEYS})
+    update_source(catalog, "maps", "ids are wanted", versions=True)
+
+    refresh_index(catalog, "maps")
+
+    ids = {row["key"]: row["version_id"] for row in index_rows(catalog, "maps")}
+    assert ids == {key: f"{key.encode().hex()}.1" for key in KEYS}

@@ -174,7 +174,7 @@ def test_a_proxy_that_spoils_the_path_of_a_key_is_found_out_by_the_signature(
     [
         ({}, {"storage_class": "STANDARD", "version_id": None, "restored_until": None}),
         ({"x-amz-storage-class": "DEEP_ARCHIVE"}, {"storage_class": "DEEP_ARCHIVE"}),
-        ({"x-amz-version-id": "null"}, {"version_id": None}),
+        ({"x-amz-version-id": "null"}, {"version_id": "null"}),
         ({"x-amz-version-id": "v1"}, {"version_id": "v1"}),
         ({"x-amz-restore": 'ongoing-request="true"'}, {"restored_until": None}),
         (

@@ -1,6 +1,7 @@
 """One request of a listing, and what is made sure of its answer."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -22,11 +23,32 @@ class Asked:
         last_key: The last key of it, or what it came after; where nothing of it was read, a key
             beyond the end.
         token: What the next request may name; empty at the end.
+        entries: How many entries of the server's order the page took up.
+        must_name: The next request must name the token, as the last key does not lead on.
     """
 
     page: ListingPage
     last_key: str
     token: str
+    entries: int
+    must_name: bool = False
+
+
+class AskPage(Protocol):
+    """Asks for one page; `ask_page` says what its parameters mean."""
+
+    async def __call__(
+        self,
+        client: BucketClient,
+        location: S3Location,
+        *,
+        after: str = "",
+        token: str = "",
+        end: str | None = None,
+        page_size: int = 1000,
+    ) -> Asked:
+        """Ask for the objects of `location` behind a key."""
+        ...
 
 
 async def ask_page(
@@ -64,8 +86,8 @@ async def ask_page(
     reply = await client.ask(_OPERATION, "GET", query=query)
     server_time = server_time_of(reply.headers.get("date", ""))
     if end is not None and (first := first_key(reply.body)) is not None and first > end:
-        return Asked(ListingPage(_NOTHING, server_time, False), first, "")
+        return Asked(ListingPage(_NOTHING, server_time, False), first, "", 0)
     answer = parse(reply.body, location)
     last_key = check_keys(answer.objects, after, location)
     page = ListingPage(answer.objects, server_time, answer.is_last)
-    return Asked(page, last_key, answer.token)
+    return Asked(page, last_key, answer.token, answer.objects.num_rows)

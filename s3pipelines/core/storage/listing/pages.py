@@ -20,7 +20,8 @@ LISTED = pa.schema(
         pa.field("storage_class", pa.string(), nullable=False),
     ]
 )
-
+# None where the server has no id for it, or it is not known whether it has.
+LISTED_VERSIONS = LISTED.append(pa.field("version_id", pa.string()))
 
 _NOT_USABLE = "This server cannot be indexed: check that it is an S3 general purpose bucket."
 
@@ -30,7 +31,8 @@ class ListingPage:
     """One answer of the server.
 
     Attributes:
-        objects: Rows of schema `LISTED`, in the order of their UTF-8 keys.
+        objects: Rows of schema `LISTED`, or of `LISTED_VERSIONS` where versions were asked for, in
+            the order of their UTF-8 keys.
         server_time: The server's own clock when it answered; the only one that may be compared
             with `last_modified`.
         is_last: The listing ends with this page. (A page without objects need not be the last.)

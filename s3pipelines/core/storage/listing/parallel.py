@@ -14,9 +14,16 @@ from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.http.loops import in_background
 from s3pipelines.core.storage.http.places import BucketPlace, bucket_place
-from s3pipelines.core.storage.listing.asking import ask_page
+from s3pipelines.core.storage.listing.asking import Asked, AskPage, ask_page
 from s3pipelines.core.storage.listing.pages import ListingPage, NotInOrder
-from s3pipelines.core.storage.listing.ranges import PAGE_ROWS, Frontier, Range, Span
+from s3pipelines.core.storage.listing.ranges import (
+    NOTHING_KNOWN,
+    PAGE_ROWS,
+    Frontier,
+    KnownKeys,
+    Range,
+    Span,
+)
 from s3pipelines.core.storage.locations import S3Location
 
 IN_FLIGHT = 48
@@ -47,10 +54,10 @@ def list_parts(
     location: S3Location,
     spans: Sequence[Span],
     *,
-    known: Sequence[str] = (),
-    known_rows: int = 1000,
+    known: KnownKeys = NOTHING_KNOWN,
     in_flight: int = IN_FLIGHT,
     page_size: int = PAGE_ROWS,
+    ask: AskPage = ask_page,
 ) -> Generator[Part, None, None]:
     """List the objects of `location` in the given spans of keys, as fast as the server answers.
 
@@ -58,11 +65,10 @@ def list_parts(
         access: How to reach the bucket.
         location: Bucket and prefix.
         spans: What is to be listed; `[Span("", None)]` for all.
-        known: Keys of an earlier listing, ascending, with the same number of keys in between:
-            where to divide at first. They may be out of date.
-        known_rows: How many keys those are, from one to the next.
+        known: Keys of an earlier listing: where to divide at first.
         in_flight: Most requests at a time; fewer where the server asks to slow down.
         page_size: Most keys per request (S3 gives at most 1,000).
+        ask: How to ask for a page.
 
     Yields:
         Parts of ranges, in any order of ranges. Each object is in one of them, at the moment of
@@ -74,12 +80,12 @@ def list_parts(
         StorageError: The listing failed; what was yielded before is a part of it.
     """
     place = bucket_place(access, location.bucket)
-    frontier = Frontier(location.prefix, known, known_rows, page_size)
+    frontier = Frontier(location.prefix, known.keys, known.rows, page_size)
     for span in spans:
         frontier.add(span)
 
     def produce() -> AsyncIterator[Part]:
-        return _Listing(place, location, frontier, in_flight).parts()
+        return _Listing(place, location, frontier, in_flight, ask).parts()
 
     # Everything that was imported is looked through by each full run of the garbage collector, a
     # tenth of the time of a listing; so that is put aside meanwhile.
@@ -94,15 +100,20 @@ def list_parts(
 @dataclass(frozen=True)
 class _Answer:
     range_: Range
-    page: ListingPage
-    last_key: str
+    asked: Asked
 
 
 class _Listing:
     def __init__(
-        self, place: BucketPlace, location: S3Location, frontier: Frontier, in_flight: int
+        self,
+        place: BucketPlace,
+        location: S3Location,
+        frontier: Frontier,
+        in_flight: int,
+        ask: AskPage,
     ) -> None:
         self._location = location
+        self._ask_page = ask
         self._frontier = frontier
         self._client = BucketClient(place, most_in_flight=in_flight)
         self._answers: asyncio.Queue[_Answer | Exception] = asyncio.Queue()
@@ -159,24 +170,33 @@ class _Listing:
         self._answers.put_nowait(answer)
 
     async def _answer(self, range_: Range) -> _Answer:
-        asked = await ask_page(
+        asked = await self._ask_page(
             self._client,
             self._location,
             after=range_.after,
+            token=range_.token,
             end=range_.end,
             page_size=self._frontier.page_rows,
         )
-        if not asked.page.is_last and asked.last_key == range_.after:
+        leads_on = asked.must_name and asked.token != range_.token
+        if not asked.page.is_last and asked.last_key == range_.after and not leads_on:
             # A token would lead on; a key does not.
             raise NotInOrder.of(self._location, "has pages without a key")
-        return _Answer(range_, asked.page, asked.last_key)
+        return _Answer(range_, asked)
 
     def _taken_in(self, answer: _Answer) -> Part:
         # Only now, as the range may have been divided while this was asked for.
-        range_, page, end = answer.range_, answer.page, answer.range_.end
-        ends_here = page.is_last or (end is not None and answer.last_key >= end)
+        range_, asked, end = answer.range_, answer.asked, answer.range_.end
+        page = asked.page
+        ends_here = page.is_last or (end is not None and asked.last_key >= end)
         objects = _up_to(page.objects, end)
-        listed = self._frontier.listed(range_, _samples(objects), objects.num_rows, ends_here)
+        range_.token = asked.token if asked.must_name else ""
+        keys, entries = _samples(objects), objects.num_rows
+        if not ends_here:
+            entries = asked.entries
+            if asked.last_key > (keys[-1] if keys else range_.after):
+                keys.append(asked.last_key)  # The last ones are there, but deleted.
+        listed = self._frontier.listed(range_, keys, entries, ends_here)
         return Part(range_.id, replace(page, objects=objects), listed)
 
 

@@ -1,7 +1,7 @@
 """What an answer to ListObjectsV2 says: by NumPy where it is regular, by an XML parser else."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
@@ -17,7 +17,7 @@ from s3pipelines.core.storage.locations import S3Location
 _ENTRY = "Contents"
 _REQUIRED = ("Key", "LastModified", "ETag", "Size")
 _HEAD_BYTES = 8192
-_FIRST_KEY = re.compile(rb"<Contents><Key>([^<&]*)</Key>")
+_FIRST_KEY = re.compile(rb"<(?:Contents|Version)><Key>([^<&]*)</Key>")
 _URL_ENCODED = b"<EncodingType>url</EncodingType>"
 _TIME = LISTED.field("last_modified").type
 
@@ -45,8 +45,8 @@ def parse(body: bytes, location: S3Location) -> Answer:
     """
     columns = columns_of(body)
     rest = _without_entries(body) if columns is not None else body
-    root = _root(rest, location)
-    said = {_name(child): child.text or "" for child in root if _name(child) != _ENTRY}
+    root = root_of(rest, location)
+    said = {name_of(child): child.text or "" for child in root if name_of(child) != _ENTRY}
     # An empty answer, or another XML document than a listing (a proxy's, say), must not pass for
     # the listing of an empty bucket: the index of the source would be emptied.
     if "IsTruncated" not in said:
@@ -57,7 +57,8 @@ def parse(body: bytes, location: S3Location) -> Answer:
         raise not_usable(location, "says that it goes on, but not how")
     decode = unquote_plus if said.get("EncodingType") == "url" else _as_it_is
     if columns is None:
-        columns = _columns(root, location)
+        entries = (entry for entry in root if name_of(entry) == _ENTRY)
+        columns = columns_of_entries(entries, location)
     return Answer(_objects(columns, decode), is_last, token)
 
 
@@ -112,7 +113,12 @@ def _without_entries(body: bytes) -> bytes:
     return body if first < 0 else body[:first] + body[last + len(b"</Contents>") :]
 
 
-def _root(body: bytes, location: S3Location) -> ElementTree.Element:
+def root_of(body: bytes, location: S3Location) -> ElementTree.Element:
+    """The root of an answer.
+
+    Raises:
+        StorageError: It is not the XML that S3 answers.
+    """
     try:
         if b"<!DOCTYPE" in body[:4096]:
             raise ElementTree.ParseError("a document type")
@@ -123,10 +129,15 @@ def _root(body: bytes, location: S3Location) -> ElementTree.Element:
         raise not_usable(location, f"is not the XML that S3 answers ({error})") from error
 
 
-def _columns(root: ElementTree.Element, location: S3Location) -> dict[str, pa.Array]:
-    rows = [
-        {_name(part): part.text or "" for part in entry} for entry in root if _name(entry) == _ENTRY
-    ]
+def columns_of_entries(
+    entries: Iterable[ElementTree.Element], location: S3Location
+) -> dict[str, pa.Array]:
+    """What `quick_parsing.columns_of` gives, and `VersionId`, which may be missing.
+
+    Raises:
+        StorageError: An entry lacks something, or has a size or a time that is none.
+    """
+    rows = [{name_of(part): part.text or "" for part in entry} for entry in entries]
     for name in _REQUIRED:
         if any(name not in row for row in rows):
             raise not_usable(location, f"has objects without {name!r}")
@@ -140,12 +151,13 @@ def _columns(root: ElementTree.Element, location: S3Location) -> dict[str, pa.Ar
             "StorageClass": pa.array(
                 [row.get("StorageClass") or "STANDARD" for row in rows], type=pa.string()
             ),
+            "VersionId": pa.array([row.get("VersionId") for row in rows], type=pa.string()),
         }
     except (ValueError, OverflowError, pa.ArrowInvalid) as error:
         raise not_usable(location, f"has a size or a time that is none ({error})") from error
 
 
-def _name(element: ElementTree.Element) -> str:
+def name_of(element: ElementTree.Element) -> str:
     """The tag without its namespace."""
     return element.tag.rpartition("}")[2]
 

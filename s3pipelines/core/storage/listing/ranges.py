@@ -33,6 +33,22 @@ class Span:
     end: str | None
 
 
+@dataclass(frozen=True)
+class KnownKeys:
+    """Keys of an earlier listing, which tell where to divide this one; they may be out of date.
+
+    Attributes:
+        keys: Ascending.
+        rows: How many objects there were from one to the next.
+    """
+
+    keys: Sequence[str] = ()
+    rows: int = 1000
+
+
+NOTHING_KNOWN = KnownKeys()
+
+
 @dataclass(eq=False)
 class Range:
     """A span that is listed as far as `after`.
@@ -42,7 +58,8 @@ class Range:
         start: It begins after this key.
         end: It ends with this key; None for no end.
         after: What was listed last.
-        rows: How many keys were listed.
+        token: What the next request must name beside it, if the key alone does not lead on.
+        rows: How many entries were listed.
         pages: How many answers there were.
         moving: What the keys of the last page have in common.
         expected: How many keys are expected in what is left; None if that is to be found out.
@@ -61,6 +78,7 @@ class Range:
     expected: float | None = 0.0
     parent: "Range | None" = None
     luck: float = 1.0
+    token: str = ""
 
     def __post_init__(self) -> None:
         self.after = self.after or self.start
@@ -117,7 +135,7 @@ class Frontier:
         Args:
             range_: What was asked for.
             keys: Some keys of the answer, its first and last among them; of none, it is empty.
-            rows: How many keys there were.
+            rows: How many entries there were.
             is_last: The rest of the range holds none.
 
         Returns:
@@ -136,7 +154,7 @@ class Frontier:
                 self._model.learn(keys)
         if is_last:
             return Span(range_.start, range_.end)
-        if range_.rows >= _LONGEST_RANGE_PAGES * self.page_rows:
+        if range_.rows >= _LONGEST_RANGE_PAGES * self.page_rows and not range_.token:
             self.add(Span(range_.after, range_.end))
             return Span(range_.start, range_.after)
         range_.expected = None

@@ -7,13 +7,18 @@ from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.http.loops import LoopThread
 from s3pipelines.core.storage.http.places import bucket_place
-from s3pipelines.core.storage.listing.asking import Asked, ask_page
+from s3pipelines.core.storage.listing.asking import Asked, AskPage, ask_page
 from s3pipelines.core.storage.listing.pages import ListingPage, not_usable
 from s3pipelines.core.storage.locations import S3Location
 
 
 def list_pages(
-    access: Access, location: S3Location, *, start_after: str = "", page_size: int = 1000
+    access: Access,
+    location: S3Location,
+    *,
+    start_after: str = "",
+    page_size: int = 1000,
+    ask: AskPage = ask_page,
 ) -> Iterator[ListingPage]:
     """List every object below `location` whose key sorts after `start_after`.
 
@@ -22,6 +27,7 @@ def list_pages(
         location: Bucket and prefix.
         start_after: A full key; empty for all.
         page_size: Most keys per request (S3 gives at most 1,000).
+        ask: How to ask for a page.
 
     Yields:
         Pages of up to `page_size` objects; the last one may be empty.
@@ -39,7 +45,7 @@ def list_pages(
             while True:
                 with s3_errors(location.bucket):
                     asked = loop.run(
-                        ask_page(client, location, after=after, token=token, page_size=page_size)
+                        ask(client, location, after=after, token=token, page_size=page_size)
                     )
                 _check_progress(asked, token, location)
                 yield asked.page
