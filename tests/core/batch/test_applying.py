@@ -13,6 +13,9 @@ from s3pipelines.core.sql.selection import Selection
 from tests.core.batch.buckets import contents
 from tests.core.batch.plans import in_both_kinds_of_buckets, plan, undo
 from tests.core.index.rows import index_now_keys
+from tests.servers import on_every_server
+
+pytestmark = on_every_server
 
 
 def test_copies_hold_all_that_the_originals_hold(batch_catalog, filled, s3, bucket, target_bucket):

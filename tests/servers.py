@@ -1,0 +1,13 @@
+"""Tests that every S3 server has to pass, each run once on each of them."""
+
+import pytest
+
+on_every_server = pytest.mark.parametrize(
+    "s3_server",
+    [
+        "moto",
+        # One process starts the cluster, and runs all that needs it.
+        pytest.param("ceph", marks=[pytest.mark.ceph, pytest.mark.xdist_group("ceph")]),
+    ],
+    indirect=True,
+)
