@@ -55,8 +55,8 @@ def ceph() -> Iterator[CephServer]:
 
 @pytest.fixture
 def s3_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Name of the server that the test talks to: moto, unless it is `on_every_server`."""
-    name = getattr(request, "param", "moto")
+    """Name of the server that the test talks to: moto, unless it is marked `ceph`."""
+    name = "ceph" if request.node.get_closest_marker("ceph") else "moto"
     for variable, value in request.getfixturevalue(name).environment().items():
         monkeypatch.setenv(variable, value)
     return name

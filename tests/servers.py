@@ -2,12 +2,7 @@
 
 import pytest
 
-on_every_server = pytest.mark.parametrize(
-    "s3_server",
-    [
-        "moto",
-        # One process starts the cluster, and runs all that needs it.
-        pytest.param("ceph", marks=[pytest.mark.ceph, pytest.mark.xdist_group("ceph")]),
-    ],
-    indirect=True,
-)
+# One process starts the cluster, and runs all that needs it.
+CEPH = pytest.param("ceph", marks=[pytest.mark.ceph, pytest.mark.xdist_group("ceph")])
+
+on_every_server = pytest.mark.parametrize("s3_server", ["moto", CEPH], indirect=True)

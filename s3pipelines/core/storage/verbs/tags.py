@@ -19,6 +19,8 @@ async def get_tags(client: BucketClient, key: str, version_id: str | None = None
     """
     with s3_errors(client.bucket, key):
         reply = await client.ask("GetObjectTagging", "GET", key=key, query=_query(version_id))
+    if not reply.body:
+        return {}  # So says Ceph's gateway of an upload in parts whose tags it has not kept.
     found = parse(reply.body, "GetObjectTagging").iter("Tag")
     return {text(tag, "Key"): text(tag, "Value") for tag in found}
 
