@@ -54,12 +54,14 @@ def ceph() -> Iterator[CephServer]:
 
 
 @pytest.fixture
-def s3_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def s3_server(request: pytest.FixtureRequest) -> Iterator[str]:
     """Name of the server that the test talks to: moto, unless it is marked `ceph`."""
     name = "ceph" if request.node.get_closest_marker("ceph") else "moto"
-    for variable, value in request.getfixturevalue(name).environment().items():
-        monkeypatch.setenv(variable, value)
-    return name
+    # Not the test's own `monkeypatch`, which it may undo.
+    with pytest.MonkeyPatch.context() as environment:
+        for variable, value in request.getfixturevalue(name).environment().items():
+            environment.setenv(variable, value)
+        yield name
 
 
 @pytest.fixture
