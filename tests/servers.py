@@ -6,3 +6,4 @@ import pytest
 CEPH = pytest.param("ceph", marks=[pytest.mark.ceph, pytest.mark.xdist_group("ceph")])
 
 on_every_server = pytest.mark.parametrize("s3_server", ["moto", CEPH], indirect=True)
+on_every_catalog = pytest.mark.parametrize("catalog", ["folder", "s3", CEPH], indirect=True)

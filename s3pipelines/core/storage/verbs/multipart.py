@@ -13,7 +13,7 @@ from s3pipelines.core.errors import PreconditionFailed, StorageError
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.verbs.copy import tag_header, version_of
-from s3pipelines.core.storage.verbs.head import head
+from s3pipelines.core.storage.verbs.head import present
 from s3pipelines.core.storage.verbs.tags import get_tags
 from s3pipelines.core.storage.verbs.values import Copied, Found, Origin, Writing
 from s3pipelines.core.storage.verbs.xml import parse, text
@@ -146,18 +146,8 @@ async def _complete(
             raise _perhaps_completed(client, key, error) from error
     etag = text(parse(reply.body, "CompleteMultipartUpload"), "ETag").strip('"')
     version = version_of(reply.headers)
-    return Copied(etag or await _etag_of(client, key, version), version)
-
-
-async def _etag_of(client: BucketClient, key: str, version_id: str | None) -> str:
-    """Of what was completed, where the server does not say: Ceph's gateway leaves it empty."""
-    found = await head(client, key, version_id)
-    if found is None:
-        raise PreconditionFailed(
-            f"s3://{client.bucket}/{key} was removed as soon as it was written.",
-            hint="Look who else writes there, and repeat.",
-        )
-    return found.etag
+    # Ceph's gateway leaves it empty.
+    return Copied(etag or (await present(client, key, version)).etag, version)
 
 
 def _perhaps_completed(client: BucketClient, key: str, error: ClientError) -> Exception:

@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape
 
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
+from s3pipelines.core.storage.verbs.head import present
 from s3pipelines.core.storage.verbs.xml import parse, text
 
 
@@ -35,6 +36,8 @@ async def put_tags(
         StorageError: They cannot be written.
     """
     if not tags:
+        # By name: without, Ceph's gateway takes nothing away in a bucket with versions.
+        version_id = version_id or (await present(client, key)).version_id
         with s3_errors(client.bucket, key):
             await client.ask("DeleteObjectTagging", "DELETE", key=key, query=_query(version_id))
         return
