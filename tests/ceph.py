@@ -1,12 +1,11 @@
 """A second real S3: Ceph's RADOS gateway before a cluster of one, in memory."""
 
-import ctypes
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,14 +25,16 @@ _PROGRAMS = (
     "monmaptool",
     "radosgw",
     "radosgw-admin",
+    "setpriv",
 )
 # Beside STANDARD; those of archives would be plain ones here.
 STORAGE_CLASSES = ("STANDARD_IA", "ONEZONE_IA")
 _KEYS = ("contract", "contract-secret")
 _START_S, _STOP_S = 100, 10
-_PR_SET_PDEATHSIG = 1
 
-# One copy of everything, and placement groups without waiting for a manager to count them.
+# One copy of everything, and nothing that waits: by default the monitor gathers changes for a
+# second, clients look for placement groups every five, and the body of an answer is held back
+# for 40 ms.
 _CONFIGURATION = """\
 [global]
 fsid = {fsid}
@@ -124,6 +125,9 @@ class _Cluster:
     def __init__(self, folder: Path, running: ExitStack) -> None:
         self._folder = folder
         self._running = running
+        self._configuration = str(folder / "ceph.conf")
+        # Nothing of a cluster that this machine may know.
+        self._environment = {n: v for n, v in os.environ.items() if not n.startswith("CEPH_")}
 
     def start(self) -> CephServer:
         server = CephServer(free_port())
@@ -140,8 +144,7 @@ class _Cluster:
         self._administer("user", "create", "--uid=contract", "--display-name=contract", *keys)
         for name in STORAGE_CLASSES:
             self._add_storage_class(name)
-        self._serve("radosgw", "-f", "-n", "client.gateway")
-        _wait_for(server)
+        self._wait_for(server, self._serve("radosgw", "-f", "-n", "client.gateway"))
         return server
 
     def _add_storage_class(self, name: str) -> None:
@@ -155,7 +158,7 @@ class _Cluster:
 
     def _start_monitor(self, fsid: str, port: int) -> None:
         monitor_port = free_port()
-        (self._folder / "ceph.conf").write_text(
+        Path(self._configuration).write_text(
             _CONFIGURATION.format(
                 fsid=fsid, monitor_port=monitor_port, folder=self._folder, port=port
             )
@@ -172,49 +175,48 @@ class _Cluster:
         self._serve("ceph-mon", "-f", "-i", "a")
 
     def _run(self, program: str, *arguments: str) -> None:
-        configured = ["-c", str(self._folder / "ceph.conf"), *arguments]
         ended = subprocess.run(
-            [program, *configured],
+            [program, "-c", self._configuration, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=_START_S,
+            env=self._environment,
             check=False,
         )
         assert ended.returncode == 0, f"{program} {arguments} said: {ended.stderr[-2000:]}"
 
-    def _serve(self, program: str, *arguments: str) -> None:
-        log = self._running.enter_context((self._folder / f"{program}.out").open("wb"))
+    def _serve(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        log = self._running.enter_context(self._log_of(program).open("wb"))
         process = subprocess.Popen(
-            [program, "-c", str(self._folder / "ceph.conf"), *arguments],
+            # It ends with this process, however that ends.
+            ["setpriv", "--pdeathsig", "KILL", program, "-c", self._configuration, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            env=self._environment,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - no other thread runs yet
         )
         self._running.callback(_stop, process)
+        return process
 
+    def _wait_for(self, server: CephServer, gateway: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_S
+        while True:
+            try:
+                with urllib.request.urlopen(server.endpoint, timeout=5):
+                    return
+            except OSError:
+                if gateway.poll() is not None or time.monotonic() > deadline:
+                    said = self._log_of("radosgw").read_text(errors="replace")[-2000:]
+                    pytest.fail(f"Ceph's gateway does not answer. It said: {said}")
+                time.sleep(0.1)
 
-def _wait_for(server: CephServer) -> None:
-    import urllib.request
-
-    deadline = time.monotonic() + _START_S
-    while True:
-        try:
-            with urllib.request.urlopen(server.endpoint, timeout=5):
-                return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+    def _log_of(self, program: str) -> Path:
+        return self._folder / f"{program}.out"
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     # Everything is in memory and in a folder that goes with it: there is nothing to end in order.
     process.kill()
     process.wait(_STOP_S)
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
