@@ -14,6 +14,7 @@ from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import s3_client
 from s3pipelines.core.storage.locations import FolderLocation, S3Location
 from s3pipelines.services.moto import MotoServer
+from tests.ceph import CephServer, ceph_server
 from tests.dagster_world import DagsterWorld, dagster_world
 
 if TYPE_CHECKING:
@@ -45,8 +46,26 @@ def moto() -> Iterator[MotoServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def ceph() -> Iterator[CephServer]:
+    """Another S3 server for the whole session; see `s3_server`."""
+    with ceph_server() as server:
+        yield server
+
+
 @pytest.fixture
-def s3(moto: MotoServer):
+def s3_server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Name of the server that the test talks to: moto, unless it is marked `ceph`."""
+    name = "ceph" if request.node.get_closest_marker("ceph") else "moto"
+    # Not the test's own `monkeypatch`, which it may undo.
+    with pytest.MonkeyPatch.context() as environment:
+        for variable, value in request.getfixturevalue(name).environment().items():
+            environment.setenv(variable, value)
+        yield name
+
+
+@pytest.fixture
+def s3(s3_server: str):
     """A boto3 client to arrange what a test needs."""
     return s3_client(Access())
 
@@ -71,13 +90,13 @@ def put_objects(s3, bucket: str) -> PutObjects:
 
 
 @pytest.fixture
-def local_catalog(tmp_path: Path, moto: MotoServer) -> Catalog:
+def local_catalog(tmp_path: Path, s3_server: str) -> Catalog:
     """An empty catalog in a folder."""
     return Catalog(FolderLocation(tmp_path / "catalog"))
 
 
 @pytest.fixture
-def s3_catalog(s3, moto: MotoServer) -> Catalog:
+def s3_catalog(s3) -> Catalog:
     """An empty catalog on S3."""
     name = f"catalog-{uuid.uuid4().hex[:12]}"
     s3.create_bucket(Bucket=name)

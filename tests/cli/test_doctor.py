@@ -19,6 +19,7 @@ from s3pipelines.core.storage import clients
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.queues import sqs_client
 from tests.cli.conftest import Run
+from tests.servers import on_every_server
 
 STATES = {"ok", "warning", "failed", "skipped"}
 
@@ -312,6 +313,7 @@ def test_nothing_is_left_in_the_catalog(run: Run, maps: str, local_catalog: Cata
     assert local_catalog.documents.names("doctor/") == []
 
 
+@on_every_server
 def test_a_catalog_on_s3_is_looked_at(
     run: Run, s3_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ):

@@ -46,6 +46,12 @@ class Changes:
         merges = bool(self.content or self.metadata or self.remove)
         return merges or self.encryption is KeptEncryption.keep
 
+    @property
+    def keep_tags_and_description(self) -> bool:
+        """The copy says of itself what its original says."""
+        merges = bool(self.content or self.metadata or self.remove)
+        return not merges and self.described is None and self.tags is None
+
     def show_in(self, found: Found) -> bool:
         """Whether an object is so already, as far as class, headers and metadata go."""
         if self.storage_class is not None and found.storage_class != self.storage_class:

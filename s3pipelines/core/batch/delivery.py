@@ -11,6 +11,7 @@ from s3pipelines.core.batch.copying import (
     copy_object,
     errand_of,
     goes_in_parts,
+    put_tags_again,
     states_condition,
 )
 from s3pipelines.core.batch.looking import Seen, look_at
@@ -172,6 +173,7 @@ class _Courier:
         )
         if not same:
             return None
+        await put_tags_again(self._sites, errand_of(self._sites, row, self._changes))
         found = await head(target.client, key)
         return Delivered(row, seen.etag, seen.by, {"made": [seen.etag, found and found.version_id]})
 

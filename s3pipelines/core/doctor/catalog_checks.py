@@ -1,8 +1,6 @@
 """The catalog: can it be used, do its conditional writes hold, which tables does it have."""
 
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from s3pipelines.core.catalog.catalog import Catalog
@@ -10,18 +8,10 @@ from s3pipelines.core.catalog.duck import connect, sql_text
 from s3pipelines.core.catalog.schemas import REJECTED, TABLES
 from s3pipelines.core.catalog.tables import find_table
 from s3pipelines.core.doctor.findings import Check, Finding
-from s3pipelines.core.errors import (
-    AlreadyExists,
-    InvalidInput,
-    PreconditionFailed,
-)
-from s3pipelines.core.storage.documents import Documents
+from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.storage.conditional_writes import WHERE_THEY_HOLD, broken_condition
 
 _AREA = "catalog"
-_BROKEN = (
-    "Two runs could overwrite each other's work there: keep the catalog on a server that has "
-    "If-None-Match and If-Match on PUT (AWS, Ceph, MinIO …), or in a folder."
-)
 
 
 def catalog_checks(catalog: Catalog) -> list[Check]:
@@ -39,42 +29,12 @@ def documents_finding(catalog: Catalog) -> Finding:
     Raises:
         StorageError: The catalog cannot be read or written.
     """
-    documents = catalog.documents
-    wrong = _wrongly_taken(documents, f"doctor/{uuid.uuid4().hex}.json")
+    wrong = broken_condition(catalog.documents)
     if wrong:
         detail = f"{catalog.location.uri} {wrong}."
-        return Finding(_AREA, "documents", "failed", detail, _BROKEN)
+        return Finding(_AREA, "documents", "failed", detail, WHERE_THEY_HOLD)
     detail = f"{catalog.location.uri} can be read and written; conditional writes hold."
     return Finding(_AREA, "documents", "ok", detail)
-
-
-def _wrongly_taken(documents: Documents, name: str) -> str | None:
-    try:
-        # It exists already if a first answer was lost: nobody else has this name.
-        with suppress(AlreadyExists):
-            documents.create(name, b"1")
-        first = documents.read(name)
-        if _is_taken(lambda: documents.create(name, b"2")):
-            return "writes over a document that is to be new (it ignores If-None-Match)"
-        try:
-            documents.replace(name, b"3", first.tag)
-        except PreconditionFailed:
-            # Its answer may have been lost, too.
-            if documents.read(name).body != b"3":
-                return "refuses to replace a document that nobody changed"
-        if _is_taken(lambda: documents.replace(name, b"4", first.tag)):
-            return "writes over a document that was changed meanwhile (it ignores If-Match)"
-    finally:
-        documents.remove(name)
-    return None
-
-
-def _is_taken(write: Callable[[], object]) -> bool:
-    try:
-        write()
-    except (AlreadyExists, PreconditionFailed):
-        return False
-    return True
 
 
 def _tables(catalog: Catalog) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ from s3pipelines.core.errors import (
     Unreadable,
 )
 from s3pipelines.core.sources.entries import read_entry, registered_ids, write_entry
-from s3pipelines.core.sources.guards import refuse_own_output
+from s3pipelines.core.sources.guards import refuse_own_output, refuse_unsafe_catalog
 from s3pipelines.core.sources.refreshes import refresh_document
 from s3pipelines.core.sources.source import SOURCE_ID, HistoryEntry, Source, SourceOptions
 from s3pipelines.core.storage.leases import hold
@@ -60,7 +60,7 @@ def create_source(catalog: Catalog, source_id: str, s3_path: str, **options: Any
     Raises:
         AlreadyExists: The id is taken.
         InvalidInput: The id, the path or an option is not valid, or the source would hold what
-            the project itself writes.
+            the project itself writes; or conditional writes do not hold where the catalog is.
         StorageError: The bucket cannot be listed, or the catalog cannot be written.
     """
     _require_valid_id(source_id)
@@ -75,6 +75,7 @@ def create_source(catalog: Catalog, source_id: str, s3_path: str, **options: Any
         history=(created,),
     )
     _require_usable(catalog, source)
+    refuse_unsafe_catalog(catalog)
     _finish_deletion(catalog, source_id)
     entry = read_entry(catalog.documents, source_id)
     taken = AlreadyExists(

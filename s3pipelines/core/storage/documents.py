@@ -117,7 +117,8 @@ class S3Documents:
     def replace(self, name: str, body: bytes, tag: str) -> str:
         """See `Documents.replace`."""
         try:
-            return self._put(name, body, {"IfMatch": tag})
+            # S3 takes an ETag with and without its quotes; Ceph's gateway, of a PUT, without only.
+            return self._put(name, body, {"IfMatch": tag.strip('"')})
         except Gone as error:
             raise PreconditionFailed(
                 f"{self._key(name)} was removed by somebody else meanwhile.", hint="Repeat."

@@ -12,7 +12,6 @@ from s3pipelines.core.sources.registry import create_source
 from tests.core.batch.buckets import Held, contents
 
 Index = Callable[..., None]
-TRASH = "trash-of-tests"
 
 
 @pytest.fixture
@@ -46,10 +45,17 @@ def versions(request: pytest.FixtureRequest, s3, bucket: str, target_bucket: str
 
 
 @pytest.fixture
-def batch_catalog(local_catalog: Catalog, s3) -> Catalog:
+def trash_bucket(s3) -> str:
+    """A bucket for the trash, empty."""
+    name = f"trash-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def batch_catalog(local_catalog: Catalog, trash_bucket: str) -> Catalog:
     """A catalog in a folder, whose trash is a bucket."""
-    s3.create_bucket(Bucket=TRASH)
-    return replace(local_catalog, trash=f"s3://{TRASH}/kept")
+    return replace(local_catalog, trash=f"s3://{trash_bucket}/kept")
 
 
 @pytest.fixture

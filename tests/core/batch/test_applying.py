@@ -9,12 +9,15 @@ from s3pipelines.core.batch.report import report_on, write_rows
 from s3pipelines.core.batch.undoing import make_undo_plan
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.index.apply import apply_changes
+from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sql.selection import Selection
 from tests.core.batch.buckets import contents
 from tests.core.batch.plans import in_both_kinds_of_buckets, plan, undo
 from tests.core.index.rows import index_now_keys
+from tests.servers import on_every_server
 
 
+@on_every_server
 def test_copies_hold_all_that_the_originals_hold(batch_catalog, filled, s3, bucket, target_bucket):
     made = plan(batch_catalog, "copy", to=f"s3://{target_bucket}/to")
     report = apply_plan(batch_catalog, made.id)
@@ -24,6 +27,7 @@ def test_copies_hold_all_that_the_originals_hold(batch_catalog, filled, s3, buck
     assert contents(s3, bucket) == filled
 
 
+@on_every_server
 @in_both_kinds_of_buckets
 def test_copies_are_taken_back(batch_catalog, filled, s3, bucket, target_bucket):
     # moto adds the tags of what is copied to those that are there, which S3 replaces.
@@ -44,6 +48,57 @@ def test_copies_are_taken_back(batch_catalog, filled, s3, bucket, target_bucket)
     assert contents(s3, bucket) == filled
 
 
+@on_every_server
+@in_both_kinds_of_buckets
+def test_a_copy_over_the_same_bytes_is_taken_back(batch_catalog, filled, s3, bucket, target_bucket):
+    s3.put_object(Bucket=target_bucket, Key="to/000.tif", Body=b"0", Metadata={"mine": "1"})
+    before = contents(s3, target_bucket)
+    chosen = Selection(glob="000.tif")
+    to = f"s3://{target_bucket}/to"
+    made = plan(batch_catalog, "copy", chosen, to=to, on_existing="overwrite")
+    assert apply_plan(batch_catalog, made.id).done == 1
+    assert contents(s3, target_bucket)["to/000.tif"].metadata == (("number", "0"),)
+    assert undo(batch_catalog, made).done == 1
+    assert contents(s3, target_bucket)["to/000.tif"].metadata == (("mine", "1"),)
+    assert [one.body for one in contents(s3, target_bucket).values()] == [
+        one.body for one in before.values()
+    ]
+
+
+@on_every_server
+@in_both_kinds_of_buckets
+def test_all_tags_are_taken_away_and_set_back(batch_catalog, filled, s3, bucket):
+    made = plan(batch_catalog, "tag", Selection(glob="00*.tif"), remove=["page", "kind"])
+    assert apply_plan(batch_catalog, made.id).done == 10
+    assert contents(s3, bucket)["maps/003.tif"].tags == ()
+    undo(batch_catalog, made)
+    assert contents(s3, bucket) == filled
+
+
+@on_every_server
+@pytest.mark.parametrize(
+    ("action", "glob", "how"),
+    [
+        ("copy", "00*.tif", {"moto": "head", "ceph": "head"}),
+        ("copy", "many/*", {"moto": "listing", "ceph": "listing"}),
+        ("delete", "00*.tif", {"moto": "native", "ceph": "head"}),
+        ("delete", "many/*", {"moto": "native", "ceph": "listing"}),
+    ],
+)
+def test_the_report_says_how_it_was_made_sure_that_nothing_had_changed(
+    batch_catalog, filled, s3, s3_server, bucket, target_bucket, action, glob, how
+):
+    if glob == "many/*":
+        for number in range(25):
+            s3.put_object(Bucket=bucket, Key=f"maps/many/{number:02d}", Body=b"1")
+        refresh_index(batch_catalog, "maps")
+    told = {"to": f"s3://{target_bucket}/to"} if action == "copy" else {}
+    made = plan(batch_catalog, action, Selection(glob=glob), **told)
+    report = apply_plan(batch_catalog, made.id)
+    assert report.preconditions == {how[s3_server]: made.summary.objects}
+
+
+@on_every_server
 @in_both_kinds_of_buckets
 def test_a_move_leaves_nothing_behind_and_is_taken_back(
     batch_catalog, filled, s3, bucket, target_bucket
@@ -70,17 +125,19 @@ def test_a_move_within_the_bucket_works_like_one_across(batch_catalog, filled, s
     assert contents(s3, bucket) == filled
 
 
+@on_every_server
 @in_both_kinds_of_buckets
-def test_deleted_objects_come_back(batch_catalog, filled, s3, bucket):
+def test_deleted_objects_come_back(batch_catalog, filled, s3, bucket, trash_bucket):
     made = plan(batch_catalog, "delete", Selection(glob="0*.tif"))
     report = apply_plan(batch_catalog, made.id)
     assert (report.done, report.failed) == (11, 0)
     assert sorted(contents(s3, bucket)) == ["maps/cool.tif", "maps/odd/ü +%&'<>.jpg"]
     undo(batch_catalog, made)
     assert contents(s3, bucket) == filled
-    assert contents(s3, "trash-of-tests") == {}
+    assert contents(s3, trash_bucket) == {}
 
 
+@on_every_server
 @in_both_kinds_of_buckets
 def test_what_is_deleted_for_good_stays_away(batch_catalog, filled, s3, bucket):
     made = plan(batch_catalog, "delete", Selection(glob="0*.tif"), permanent=True)
@@ -92,6 +149,8 @@ def test_what_is_deleted_for_good_stays_away(batch_catalog, filled, s3, bucket):
         make_undo_plan(batch_catalog, made.id)
 
 
+@on_every_server
+@in_both_kinds_of_buckets
 def test_tags_are_set_taken_away_and_set_back(batch_catalog, filled, s3, bucket):
     made = plan(batch_catalog, "tag", set={"rights": "free"}, remove=["page"])
     report = apply_plan(batch_catalog, made.id)
@@ -101,6 +160,7 @@ def test_tags_are_set_taken_away_and_set_back(batch_catalog, filled, s3, bucket)
     assert contents(s3, bucket) == filled
 
 
+@on_every_server
 @in_both_kinds_of_buckets
 def test_a_storage_class_is_changed_and_changed_back(batch_catalog, filled, s3, bucket):
     made = plan(batch_catalog, "storage-class", storage_class="STANDARD_IA")
@@ -111,6 +171,7 @@ def test_a_storage_class_is_changed_and_changed_back(batch_catalog, filled, s3, 
     assert contents(s3, bucket) == filled
 
 
+@on_every_server
 @in_both_kinds_of_buckets
 def test_metadata_is_set_taken_away_and_set_back(batch_catalog, filled, s3, bucket):
     made = plan(
@@ -135,6 +196,7 @@ def test_archived_objects_are_restored_and_others_left_out(batch_catalog, s3, bu
     assert "ongoing-request" in s3.head_object(Bucket=bucket, Key="maps/cold")["Restore"]
 
 
+@on_every_server
 @pytest.mark.parametrize("action", ["copy", "move", "delete", "tag", "storage-class"])
 def test_what_has_changed_since_is_left_alone_and_the_rest_proceeds(
     batch_catalog, filled, s3, bucket, target_bucket, action
@@ -159,6 +221,7 @@ def test_what_has_changed_since_is_left_alone_and_the_rest_proceeds(
     assert "to/003.tif" not in contents(s3, target_bucket)
 
 
+@on_every_server
 def test_a_target_that_came_since_is_not_written_over(
     batch_catalog, filled, s3, bucket, target_bucket
 ):

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from s3pipelines.core.batch import copying
 from s3pipelines.core.batch.actions import move
 from s3pipelines.core.batch.applications import plan_lease
 from s3pipelines.core.batch.applying import apply_plan
@@ -15,6 +16,7 @@ from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage import leases
 from tests.core.batch.buckets import contents
 from tests.core.batch.plans import in_both_kinds_of_buckets, plan, undo
+from tests.servers import on_every_server
 
 
 @pytest.fixture
@@ -93,3 +95,35 @@ def test_a_move_that_could_not_delete_is_ended_by_the_next_application(
     assert len(contents(s3, target_bucket)) == 10
     assert undo(batch_catalog, made).failed == 0
     assert contents(s3, bucket) == filled
+
+
+@on_every_server
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        ("metadata", {"set": {"a": "b"}}),
+        ("copy", {"to": "s3://{target}/to", "metadata": {"a": "b"}}),
+        ("copy", {"to": "s3://{target}/to", "tags": {"rights": "free"}}),
+    ],
+)
+def test_a_process_that_dies_before_it_has_written_the_tags_loses_none(
+    batch_catalog: Catalog, filled, s3, bucket, target_bucket, breaking, action, told
+):
+    async def die(*_: Any) -> None:
+        """Where the server takes no tags along, they come after the copy."""
+
+    told = {k: v.format(target=target_bucket) if k == "to" else v for k, v in told.items()}
+    made = plan(batch_catalog, action, Selection(glob="00*.tif"), **told)
+    breaking.setattr(copying, "put_tags", die)
+    with pytest.raises(StorageError, match="It died"):
+        apply_plan(batch_catalog, made.id)
+    breaking.undo()
+
+    report = apply_plan(batch_catalog, made.id)
+
+    assert (report.done, report.failed, report.left) == (10, 0, 0)
+    written = contents(s3, target_bucket if action == "copy" else bucket)
+    folder = "to" if action == "copy" else "maps"
+    for n in range(10):
+        expected = (("rights", "free"),) if "tags" in told else filled[f"maps/{n:03d}.tif"].tags
+        assert written[f"{folder}/{n:03d}.tif"].tags == expected

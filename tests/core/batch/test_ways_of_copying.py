@@ -10,6 +10,7 @@ from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source
 from tests.core.batch.buckets import contents
 from tests.core.batch.plans import plan, undo
+from tests.servers import on_every_server
 
 MB = 1024 * 1024
 
@@ -28,6 +29,7 @@ def large(s3, bucket: str, index) -> None:
     index()
 
 
+@on_every_server
 def test_large_objects_are_moved_in_parts_and_verified_by_their_bytes(
     batch_catalog, large, s3, bucket, target_bucket, monkeypatch: pytest.MonkeyPatch
 ):

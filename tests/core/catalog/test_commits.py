@@ -7,8 +7,10 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.commits import CommitLog, FilesChanged, commit_of_text
 from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL
 from tests.core.catalog.states import States
+from tests.servers import on_every_catalog
 
 
+@on_every_catalog
 def test_a_commit_says_whose_rows_it_changed(catalog: Catalog):
     states = States(catalog)
     states.append("maps", a="1", b="1")

@@ -22,6 +22,7 @@ from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.documents import FolderDocuments
 from s3pipelines.core.storage.locations import S3Location
 from s3pipelines.core.storage.probes import Rule, is_queue
+from tests.servers import on_every_catalog
 
 MAPS = Source(id="maps", bucket="b", prefix="maps/")
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123/q"
@@ -188,6 +189,7 @@ def test_a_server_without_conditional_writes_is_found_out(
     assert documents.names("doctor/") == []
 
 
+@on_every_catalog
 def test_conditional_writes_hold_in_a_folder_and_on_s3(catalog: Catalog):
     assert documents_finding(catalog).state == "ok"
 

@@ -29,6 +29,7 @@ from s3pipelines.core.storage.ranged_reads import ObjectReader
 from tests.core.imaging.conftest import MakePool
 from tests.core.imaging.pictures import file_of, quadrants
 from tests.core.imaging.sources import indexed, keys_missing, rows_of
+from tests.servers import on_every_catalog
 
 JPEG = file_of(quadrants(), "JPEG")
 PNG = file_of(quadrants(64, 64), "PNG")
@@ -36,6 +37,7 @@ HEADERS = Work("all", "header")
 THUMBNAILS = Work("all", "thumbnail")
 
 
+@on_every_catalog
 def test_every_image_gets_a_thumbnail_and_a_row(catalog: Catalog, bucket, put_objects, s3, pool):
     put_objects("a/one.jpg", 'b/"><script>alert(1)</script>.jpg', "no-extension", body=JPEG)
     put_objects("bad.jpg", body=b"not an image")

@@ -12,9 +12,11 @@ from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.storage.heads import Asked
 from tests.core.index.hinting import answer_with, hint, indexed, kinds
 from tests.core.index.rows import index_keys
+from tests.servers import on_every_catalog
 
 
 @pytest.mark.parametrize("step", ["take_in", "settle"])
+@on_every_catalog
 def test_a_writer_that_is_killed_between_two_steps_is_finished_by_the_next_one(
     maps: Catalog, put_objects, monkeypatch, step
 ):

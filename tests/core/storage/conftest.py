@@ -1,4 +1,4 @@
-"""Machines to try: one with no AWS configuration at all, and one with AWS's two files."""
+"""Catalogs on every server; machines with no AWS configuration at all, and with AWS's two files."""
 
 import os
 from collections.abc import Callable
@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from s3pipelines.core.catalog.catalog import Catalog
+from tests.servers import CEPH
+
 ConfigureAws = Callable[..., None]
+
+
+@pytest.fixture(params=["folder", "s3", CEPH])
+def catalog(request: pytest.FixtureRequest) -> Catalog:
+    """An empty catalog: what leases and documents rely on must hold wherever it is."""
+    name = "local_catalog" if request.param == "folder" else "s3_catalog"
+    return request.getfixturevalue(name)
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from s3pipelines.core.storage.quick import QuickObjects, addressable
 from s3pipelines.core.storage.ranged_reads import ObjectReader
 from s3pipelines.services.ports import free_port
 from tests.core.storage.fake_s3 import Answer, Asked, FakeS3, error_answer, fake_s3
+from tests.servers import on_every_server
 
 ODD_KEYS = (
     "plain.jpg", "a b/c+d%20e%.jpg", 'x/"><script>.jpg', "é/日本/😀.jpg", "a?b#c&d=e", "a\\b|c*",
@@ -64,6 +65,7 @@ def _ranges(asked: Asked) -> Answer:
 
 
 # moto answers a PUT of a key with a newline with 404.
+@on_every_server
 @pytest.mark.parametrize("key", [key for key in ODD_KEYS if "\n" not in key])
 def test_exactly_the_object_of_that_key_is_read(key: str, bucket, s3):
     if key.strip("/") != key:
@@ -281,6 +283,7 @@ def test_errors_about_objects_do_not_leave_obstore_out(bucket, s3, monkeypatch):
 
 
 @pytest.mark.parametrize("home", ["bucket", "folder"])
+@on_every_server
 def test_a_derivative_lies_where_its_name_says(home: str, bucket, s3, tmp_path: Path):
     location = S3Location(bucket, "made/") if home == "bucket" else FolderLocation(tmp_path / "new")
     outputs = open_outputs(location, Access())

@@ -12,6 +12,7 @@ from s3pipelines.core.batch.actions.rewriting import (
     rewrite,
     rewrite_back,
     still_there,
+    tags_at_risk,
 )
 from s3pipelines.core.batch.changes import Changes
 from s3pipelines.core.batch.outcomes import failed, not_as_planned
@@ -84,15 +85,21 @@ class MetadataAction(Action):
         # What an earlier process had found holds: by now it may be what that had made of it.
         before |= {n: fact for n, fact in chunk.noted.items() if n in before and "metadata" in fact}
         await chunk.notes.note(before)
+        changes = self._changes
+        rows = [row for row, _ in there if row.number in before]
+        tags, unread = await tags_at_risk(sites, chunk, rows, lambda _: changes)
+        failures = {outcome.row.number for outcome in unread}
 
         async def write(row: Row) -> Outcome:
             facts = before[row.number]
             described = _merged(self._changes, facts)
             changes = Changes(described=described)
-            return await rewrite(sites, row, changes, facts, doubtful=chunk.is_doubtful(row))
+            doubtful = chunk.is_doubtful(row)
+            kept = tags.get(row.number)
+            return await rewrite(sites, row, changes, facts, doubtful=doubtful, tags=kept)
 
-        written = (attempted(row, write(row)) for row, _ in there if row.number in before)
-        return ended + list(await asyncio.gather(*written))
+        written = (attempted(row, write(row)) for row in rows if row.number not in failures)
+        return ended + unread + list(await asyncio.gather(*written))
 
     async def take_back(self, sites: Sites, chunk: Chunk) -> list[Outcome]:
         """As it was."""

@@ -1,12 +1,19 @@
 """`storage-class`: bring objects into another storage class."""
 
+import asyncio
 from typing import Any
 
 from pydantic import Field
 
 from s3pipelines.core.batch.actions.action import Action, Chunk, Params, Requests
 from s3pipelines.core.batch.actions.common import StorageClass
-from s3pipelines.core.batch.actions.rewriting import as_planned, rewrite, rewrite_back
+from s3pipelines.core.batch.actions.rewriting import (
+    attempted,
+    rewrite,
+    rewrite_back,
+    still_there,
+    tags_at_risk,
+)
 from s3pipelines.core.batch.changes import Changes
 from s3pipelines.core.batch.rows import Outcome, Precondition, Row
 from s3pipelines.core.batch.sites import Sites
@@ -39,15 +46,23 @@ class StorageClassAction(Action):
 
     async def carry_out(self, sites: Sites, chunk: Chunk) -> list[Outcome]:
         """Those that are in the class already are done."""
+        changes = Changes(storage_class=self._class)
+        there, ended = await still_there(sites, chunk)
+        tags, unread = await tags_at_risk(
+            sites, chunk, [row for row, _ in there], lambda _: changes
+        )
+        failures = {outcome.row.number for outcome in unread}
 
         async def work(row: Row, by: Precondition) -> Outcome:
             if row.storage_class == self._class:
                 return Outcome(row, "skipped", "in_class", "It is in this class already.", by)
             keeps = {"storage_class": row.storage_class}
-            changes = Changes(storage_class=self._class)
-            return await rewrite(sites, row, changes, keeps, doubtful=chunk.is_doubtful(row))
+            doubtful = chunk.is_doubtful(row)
+            kept = tags.get(row.number)
+            return await rewrite(sites, row, changes, keeps, doubtful=doubtful, tags=kept)
 
-        return await as_planned(sites, chunk, work)
+        works = (attempted(row, work(row, by)) for row, by in there if row.number not in failures)
+        return ended + unread + list(await asyncio.gather(*works))
 
     async def take_back(self, sites: Sites, chunk: Chunk) -> list[Outcome]:
         """Back into the class that each had."""

@@ -1,6 +1,7 @@
 """Copying between servers, or identities, that know nothing of each other: through this machine."""
 
 from s3pipelines.core.storage.http.client import BucketClient
+from s3pipelines.core.storage.verbs.head import present
 from s3pipelines.core.storage.verbs.multipart import (
     describing_headers,
     part_size,
@@ -8,7 +9,6 @@ from s3pipelines.core.storage.verbs.multipart import (
     upload_part,
     write_in_parts,
 )
-from s3pipelines.core.storage.verbs.multipart_copy import present
 from s3pipelines.core.storage.verbs.put import put_bytes
 from s3pipelines.core.storage.verbs.read import read_range
 from s3pipelines.core.storage.verbs.values import Copied, Origin, Writing
@@ -44,7 +44,7 @@ async def copy_through(
         Archived: The origin has to be restored first.
         StorageError: It cannot be copied; the target is unchanged.
     """
-    found = await present(origin_client, origin)
+    found = await present(origin_client, origin.key, origin.version_id)
     tags = await tags_of(origin_client, origin, found) if writing.tags is None else {}
     headers = describing_headers(found, tags, writing)
 

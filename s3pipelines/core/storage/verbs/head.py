@@ -52,6 +52,22 @@ async def head(client: BucketClient, key: str, version_id: str | None = None) ->
         ) from error
 
 
+async def present(client: BucketClient, key: str, version_id: str | None = None) -> Found:
+    """The same of an object that has to be there.
+
+    Raises:
+        Gone: There is none.
+        StorageError: It cannot be asked about.
+    """
+    found = await head(client, key, version_id)
+    if found is None:
+        raise Gone(
+            f"There is no object s3://{client.bucket}/{key}.",
+            hint="It may have been deleted meanwhile.",
+        )
+    return found
+
+
 def _found(key: str, reply: Reply) -> Found:
     headers = reply.headers
     version, count = headers.get("x-amz-version-id"), headers.get("x-amz-tagging-count")

@@ -13,6 +13,7 @@ from s3pipelines.core.errors import PreconditionFailed, StorageError
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.verbs.copy import tag_header, version_of
+from s3pipelines.core.storage.verbs.head import present
 from s3pipelines.core.storage.verbs.tags import get_tags
 from s3pipelines.core.storage.verbs.values import Copied, Found, Origin, Writing
 from s3pipelines.core.storage.verbs.xml import parse, text
@@ -144,7 +145,9 @@ async def _complete(
         except ClientError as error:
             raise _perhaps_completed(client, key, error) from error
     etag = text(parse(reply.body, "CompleteMultipartUpload"), "ETag").strip('"')
-    return Copied(etag, version_of(reply.headers))
+    version = version_of(reply.headers)
+    # Ceph's gateway leaves it empty.
+    return Copied(etag or (await present(client, key, version)).etag, version)
 
 
 def _perhaps_completed(client: BucketClient, key: str, error: ClientError) -> Exception:

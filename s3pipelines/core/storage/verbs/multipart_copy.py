@@ -1,17 +1,16 @@
 """`UploadPartCopy`: the server copies an object of any size, part by part."""
 
-from s3pipelines.core.errors import Gone
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.verbs.copy import origin_headers
-from s3pipelines.core.storage.verbs.head import head
+from s3pipelines.core.storage.verbs.head import present
 from s3pipelines.core.storage.verbs.multipart import (
     describing_headers,
     part_size,
     tags_of,
     write_in_parts,
 )
-from s3pipelines.core.storage.verbs.values import Copied, Found, Origin, Writing
+from s3pipelines.core.storage.verbs.values import Copied, Origin, Writing
 from s3pipelines.core.storage.verbs.xml import parse, text
 
 _PART_BYTES = 256 * 1024 * 1024
@@ -40,7 +39,7 @@ async def multipart_copy(
         Gone: There is no such origin.
         StorageError: It cannot be copied; the target is unchanged.
     """
-    found = await present(origin_client, origin)
+    found = await present(origin_client, origin.key, origin.version_id)
     tags = await tags_of(origin_client, origin, found) if writing.tags is None else {}
 
     async def send(upload: str, number: int, first: int, last: int) -> str:
@@ -64,19 +63,3 @@ async def multipart_copy(
         writing.condition,
         send,
     )
-
-
-async def present(client: BucketClient, origin: Origin) -> Found:
-    """The origin as it is.
-
-    Raises:
-        Gone: There is none.
-        StorageError: It cannot be asked about.
-    """
-    found = await head(client, origin.key, origin.version_id)
-    if found is None:
-        raise Gone(
-            f"There is no object s3://{origin.bucket}/{origin.key}.",
-            hint="It may have been deleted meanwhile.",
-        )
-    return found

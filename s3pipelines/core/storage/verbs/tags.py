@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape
 
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
+from s3pipelines.core.storage.verbs.head import present
 from s3pipelines.core.storage.verbs.xml import parse, text
 
 
@@ -19,6 +20,8 @@ async def get_tags(client: BucketClient, key: str, version_id: str | None = None
     """
     with s3_errors(client.bucket, key):
         reply = await client.ask("GetObjectTagging", "GET", key=key, query=_query(version_id))
+    if not reply.body:
+        return {}  # So says Ceph's gateway of an upload in parts whose tags it has not kept.
     found = parse(reply.body, "GetObjectTagging").iter("Tag")
     return {text(tag, "Key"): text(tag, "Value") for tag in found}
 
@@ -33,6 +36,8 @@ async def put_tags(
         StorageError: They cannot be written.
     """
     if not tags:
+        # By name: without, Ceph's gateway takes nothing away in a bucket with versions.
+        version_id = version_id or (await present(client, key)).version_id
         with s3_errors(client.bucket, key):
             await client.ask("DeleteObjectTagging", "DELETE", key=key, query=_query(version_id))
         return

@@ -23,6 +23,7 @@ from tests.core.storage.fake_s3 import (
     fake_s3,
     listing_answer,
 )
+from tests.servers import on_every_server
 
 ALL = [Span("", None)]
 KEYS = st.text(
@@ -75,6 +76,7 @@ def test_a_listing_by_ranges_is_the_serial_listing(
     assert _keys(parts) == serial
 
 
+@on_every_server
 def test_a_real_server_is_listed_below_a_prefix(bucket: str, put_objects: PutObjects) -> None:
     names = [f"in/{a}{b}é +%" for a in "abcd" for b in "xyz"]
     put_objects(*names, "in", "inside", "z")

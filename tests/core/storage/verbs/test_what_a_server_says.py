@@ -15,7 +15,6 @@ from s3pipelines.core.storage.verbs.head import head
 from s3pipelines.core.storage.verbs.multipart import upload_part, write_in_parts
 from s3pipelines.core.storage.verbs.object_lock import bucket_object_lock
 from s3pipelines.core.storage.verbs.probe import probe_preconditions
-from s3pipelines.core.storage.verbs.read import read_hashes
 from s3pipelines.core.storage.verbs.values import Copied, DefaultRetention, Lock
 from tests.core.storage.fake_s3 import Answer, Asked, FakeS3, error_answer, fake_s3
 
@@ -89,10 +88,6 @@ def test_a_bucket_tells_how_long_it_keeps_what_is_written(
     assert kept == DefaultRetention("GOVERNANCE", days)
 
 
-def test_a_bucket_without_object_lock_keeps_nothing(bucket: str) -> None:
-    assert _with_client(Access(), bucket, bucket_object_lock) is None
-
-
 def _losing_an_answer(server: FakeS3) -> Callable[[Asked], Answer]:
     """A server that completes an upload, and hangs up before it says so."""
 
@@ -125,31 +120,6 @@ def test_an_upload_that_never_was_is_a_plain_error(server: FakeS3) -> None:
     with pytest.raises(StorageError, match="NoSuchUpload") as caught:
         _with_client(server.access(), "bucket", _in_parts)
     assert not isinstance(caught.value, PreconditionFailed)
-
-
-def test_digests_are_those_of_the_version_that_was_asked_for(bucket: str, s3) -> None:
-    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    old = s3.put_object(Bucket=bucket, Key="a", Body=b"123")
-    s3.put_object(Bucket=bucket, Key="a", Body=b"newer")
-    etag = old["ETag"].strip('"')
-    hashes = _with_client(
-        Access(),
-        bucket,
-        lambda client: read_hashes(client, "a", etag=etag, version_id=old["VersionId"]),
-    )
-    assert (hashes.size_bytes, hashes.md5) == (3, etag)
-
-
-@pytest.mark.parametrize("versioned", [False, True])
-def test_a_probe_of_uploads_in_parts_leaves_nothing_behind(
-    bucket: str, s3, versioned: bool
-) -> None:
-    if versioned:
-        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    _with_client(Access(), bucket, lambda client: probe_preconditions(client, "p/", "test"))
-    left = s3.list_object_versions(Bucket=bucket, Prefix="p/")
-    assert not left.get("Versions", []) + left.get("DeleteMarkers", [])
-    assert not s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
 
 
 def test_a_server_that_compares_nothing_is_not_taken_for_one_that_does(server: FakeS3) -> None:
