@@ -13,6 +13,7 @@ from s3pipelines.cli.progress import progress_bar
 from s3pipelines.cli.selection import chosen_selection, selection_options, warn_of_unknown_keys
 from s3pipelines.core.batch.actions import ACTIONS
 from s3pipelines.core.batch.actions.action import Action
+from s3pipelines.core.preview.wording import counted
 
 if TYPE_CHECKING:
     from s3pipelines.core.batch.plans import Plan
@@ -118,7 +119,7 @@ def apply(context: CliContext, plan_id: str, reason: str, yes: bool, as_json: bo
     if not yes:
         _refuse_json(as_json)
         print_plan(made)
-        click.confirm(f"Change {made.summary.to_do:,} objects?", abort=True, err=True)
+        click.confirm(f"Change {counted(made.summary.to_do, 'object')}?", abort=True, err=True)
     return _applied(context, plan_id, reason, as_json)
 
 
@@ -144,7 +145,7 @@ def report(
     print_report(found, as_json)
     if path is not None:
         written = write_rows(context.catalog, plan_id, path, "failed" if failed else "all")
-        click.echo(f"Wrote {written:,} rows to {path}.", err=True)
+        click.echo(f"Wrote {counted(written, 'row')} to {path}.", err=True)
     return SOME_FAILED if found.failed else 0
 
 
@@ -171,7 +172,7 @@ def undo(
     if not yes:
         _refuse_json(as_json)
         print_plan(made)
-        click.confirm(f"Take back {made.summary.to_do:,} changes?", abort=True, err=True)
+        click.confirm(f"Take back {counted(made.summary.to_do, 'change')}?", abort=True, err=True)
     return _applied(context, made.id, reason, as_json)
 
 
