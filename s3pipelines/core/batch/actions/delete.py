@@ -96,8 +96,11 @@ class DeleteAction(Action):
             return Outcome(row, "done", precondition=removed.precondition, previous=facts)
         # A process before this one may have deleted it, and was killed before it could say so.
         missing = isinstance(removed.error, (Gone, PreconditionFailed))
-        if missing and await _was_deleted_here(sites, chunk, row):
-            return Outcome(row, "done", precondition="head", previous=facts)
+        try:
+            if missing and await _was_deleted_here(sites, chunk, row):
+                return Outcome(row, "done", precondition="head", previous=facts)
+        except StorageError as error:
+            return failed(row, error)
         return failed(row, removed.error)
 
 
@@ -130,7 +133,11 @@ async def _kept_in_trash(sites: Sites, chunk: Chunk) -> tuple[list[Row], list[Ou
     ended = await asyncio.gather(*(keep(row) for row, _ in there))
     kept = [one for one in ended if isinstance(one, Row)]
     for outcome in missing:
-        if await _was_deleted_here(sites, chunk, outcome.row):
+        try:
+            here = await _was_deleted_here(sites, chunk, outcome.row)
+        except StorageError:
+            here = False
+        if here:
             kept.append(outcome.row)
         else:
             ended.append(outcome)
@@ -142,12 +149,13 @@ async def _delete_all_versions(sites: Sites, chunk: Chunk) -> list[Outcome]:
     seen = await look_at(source.client, source.facts.location, [row.key for row in chunk.rows])
 
     async def delete(row: Row) -> Outcome:
-        now = seen[row.key]
-        if now is None and not chunk.is_doubtful(row):
-            return not_as_planned(row, "gone", f"{row.key} was deleted since the plan was made.")
-        if now is not None and now.etag != row.etag:
-            return not_as_planned(row, "changed", f"{row.key} was overwritten since the plan.")
         try:
+            now = seen[row.key]
+            if now is None and not chunk.is_doubtful(row):
+                detail = f"{row.key} was deleted since the plan was made."
+                return not_as_planned(row, "gone", detail)
+            if now is not None and now.etag != row.etag:
+                return not_as_planned(row, "changed", f"{row.key} was overwritten since the plan.")
             versions = await list_versions_of_key(source.client, row.key)
             all_ids = [(row.key, one.version_id) for one in versions]
             errors = [one.error for one in await remove_versions(source, all_ids) if one.error]
