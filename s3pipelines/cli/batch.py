@@ -1,11 +1,13 @@
 """`s3pipelines batch …`: plan → review → apply → report → undo."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from s3pipelines.cli.action_options import action_options, chosen_action
+from s3pipelines.cli.ages import Age
 from s3pipelines.cli.batch_output import print_plan, print_report
 from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.output import json_option, print_json, print_table
@@ -173,6 +175,50 @@ def undo(
         _refuse_json(as_json)
         print_plan(made)
         click.confirm(f"Take back {counted(made.summary.to_do, 'change')}?", abort=True, err=True)
+    return _applied(context, made.id, reason, as_json)
+
+
+@batch.command(name="empty-trash")
+@click.option("--source", "source_id", required=True, metavar="ID", help="The source.")
+@click.option(
+    "--older-than",
+    type=Age(),
+    default="30d",
+    show_default=True,
+    metavar="AGE",
+    help="Only what has lain there for so many days (30d) or hours (12h).",
+)
+@_reason
+@_yes
+@json_option
+@click.pass_obj
+def empty_trash(
+    context: CliContext,
+    source_id: str,
+    older_than: timedelta,
+    reason: str,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Delete for good what lies in the trash of a source.
+
+    It cannot be undone, and neither can what had put it there. Copies that a plan may still need
+    stay: those of objects without an outcome.
+    """
+    from s3pipelines.core.batch.emptying import make_emptying_plan
+
+    if not yes:
+        _refuse_json(as_json)
+    made = make_emptying_plan(context.catalog, source_id, older_than, reason=reason)
+    if made is None:
+        click.echo("Nothing in the trash is that old.", err=True)
+        if as_json:
+            print_json({"plan": None, "done": 0})
+        return 0
+    if not yes:
+        print_plan(made)
+        objects = counted(made.summary.to_do, "object")
+        click.confirm(f"Delete {objects} for good?", abort=True, err=True)
     return _applied(context, made.id, reason, as_json)
 
 

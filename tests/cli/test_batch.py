@@ -147,6 +147,47 @@ def test_a_source_that_is_read_only_is_refused_by_each_step(run: Run, maps, s3):
     assert len(keys(s3, maps)) == 3
 
 
+@pytest.fixture
+def trashed(run: Run, maps: str, s3, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A plan that has deleted two of the three objects by way of the trash."""
+    monkeypatch.setenv("S3PIPELINES_TRASH", f"s3://{maps}/trash")
+    plan_id = planned(run, "delete", "--glob", "*.tif")
+    assert run("batch", "apply", plan_id, "--yes").status == 0
+    assert len(keys(s3, maps)) == 3
+    return plan_id
+
+
+EMPTY = ("batch", "empty-trash", "--source", "maps")
+
+
+def test_the_trash_is_emptied_after_a_question_and_undo_says_so(
+    run: Run, maps, s3, trashed: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sys.stdin", StringIO("n\n"))
+    asked = run(*EMPTY, "--older-than", "0d")
+    assert asked.status == 130
+    assert "Delete 2 objects for good? [y/N]" in asked.err
+    assert trashed in asked.out  # What can no longer be undone.
+    assert len(keys(s3, maps)) == 3
+
+    done = run(*EMPTY, "--older-than", "0h", "--yes", "--json", "--reason", "space")
+
+    assert (done.status, json.loads(done.out)["done"]) == (0, 2)
+    assert keys(s3, maps) == ["maps/c.jpg"]
+    undone = run("batch", "undo", trashed, "--yes")
+    assert undone.status == 2
+    assert "did nothing that can be taken back (2: the trash was emptied since)" in undone.err
+
+
+def test_what_is_young_stays_in_the_trash(run: Run, maps, s3, trashed: str):
+    done = run(*EMPTY, "--yes", "--json")
+
+    assert (done.status, json.loads(done.out)) == (0, {"plan": None, "done": 0})
+    assert "Nothing in the trash is that old." in done.err
+    assert len(keys(s3, maps)) == 3
+    assert run("batch", "undo", trashed, "--yes").status == 0
+
+
 @contextmanager
 def held_elsewhere(catalog: Catalog, lease: str) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds a lease, and renews it."""
@@ -217,6 +258,9 @@ def test_keys_come_from_a_manifest_of_s3_batch_operations(run: Run, maps, tmp_pa
         (("plan", "tag", "--source", "maps"), "nothing is to be set or taken away"),
         (("plan", "restore", "--source", "maps", "--days", "0"), "--days"),
         (("plan", "delete", "--source", "nowhere"), "There is no source 'nowhere'"),
+        (("empty-trash", "--source", "maps", "--older-than", "soon"), "neither days nor hours"),
+        (("empty-trash", "--source", "maps", "--yes"), "Set S3PIPELINES_TRASH to"),
+        (("empty-trash", "--source", "maps", "--json"), "give --yes, too"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_line(run: Run, maps, arguments, line):

@@ -143,7 +143,7 @@ def _frozen(
 ) -> Plan:
     plan_id, action = new_plan_id(), request.action
     shards = write_manifest(catalog, plan_id, batches, rows_per_shard(review.objects))
-    requests, usd = price(action, review)
+    requests, usd = price(action, review.to_do)
     plan = Plan(
         id=plan_id,
         source_id=source.id,
