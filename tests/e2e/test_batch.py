@@ -10,7 +10,7 @@ from s3pipelines.core.sql.session import open_session
 from tests.e2e.conftest import Running, wait_for
 from tests.e2e.launchpad import launch, metadata, open_markdown
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 # What stands in a key is shown as it is, and is neither Markdown nor a column.
 ODD = "doomed/<b>a|b_c_ *d*</b>.tif"

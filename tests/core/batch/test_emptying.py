@@ -1,5 +1,7 @@
 """The trash is emptied: of what is old enough and done with, for good, and undo knows."""
 
+import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,10 +17,22 @@ from s3pipelines.core.errors import InvalidInput, StorageError
 from s3pipelines.core.sources.registry import update_source
 from s3pipelines.core.sql.selection import Selection
 from tests.core.batch.buckets import contents
-from tests.core.batch.conftest import TRASH
 from tests.core.batch.plans import plan, undo
 
 AT_ONCE = timedelta()
+
+
+@pytest.fixture
+def trash(s3) -> str:
+    """A bucket for the trash of one test only: whatever lies in it is listed."""
+    name = f"trash-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def batch_catalog(local_catalog: Catalog, trash: str) -> Catalog:
+    return replace(local_catalog, trash=f"s3://{trash}/kept")
 
 
 def emptied(catalog: Catalog) -> tuple[int, int, int]:
@@ -49,14 +63,14 @@ def apply_and_die(catalog: Catalog, made: Plan, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_was_deleted_goes_for_good_and_its_undo_is_refused_with_the_reason(
-    batch_catalog, filled, s3, bucket
+    batch_catalog, trash, filled, s3, bucket
 ):
     made = deleted(batch_catalog, "00*.tif")
-    assert len(contents(s3, TRASH)) == 10
+    assert len(contents(s3, trash)) == 10
 
     assert emptied(batch_catalog) == (10, 0, 0)
 
-    assert contents(s3, TRASH) == {}
+    assert contents(s3, trash) == {}
     assert len(contents(s3, bucket)) == 3
     with pytest.raises(InvalidInput, match="10: the trash was emptied since"):
         make_undo_plan(batch_catalog, made.id)
@@ -73,18 +87,18 @@ def test_what_is_younger_than_told_stays_and_can_return(batch_catalog, filled, s
 
 
 def test_an_undo_brings_back_the_rest_and_says_beforehand_what_it_cannot(
-    batch_catalog, filled, s3, bucket
+    batch_catalog, trash, filled, s3, bucket
 ):
     made = deleted(batch_catalog, "00*.tif")
     emptying = make_emptying_plan(batch_catalog, "maps", AT_ONCE)
     assert emptying is not None
     kept = f"kept/maps/{made.id}/maps/003.tif"
     # Listed as another one than it is by now: it is left alone.
-    body = s3.get_object(Bucket=TRASH, Key=kept)["Body"].read()
-    s3.put_object(Bucket=TRASH, Key=kept, Body=b"another")
+    body = s3.get_object(Bucket=trash, Key=kept)["Body"].read()
+    s3.put_object(Bucket=trash, Key=kept, Body=b"another")
     report = apply_plan(batch_catalog, emptying.id)
     assert (report.done, report.failed, report.reasons[0].error) == (9, 1, "changed")
-    s3.put_object(Bucket=TRASH, Key=kept, Body=body)
+    s3.put_object(Bucket=trash, Key=kept, Body=body)
 
     back = make_undo_plan(batch_catalog, made.id)
 
@@ -125,26 +139,26 @@ def test_a_copy_whose_object_has_no_outcome_yet_stays(
     assert len(contents(s3, bucket)) == 12
 
 
-def test_a_trash_that_keeps_versions_is_emptied_of_them_all(batch_catalog, filled, s3):
+def test_a_trash_that_keeps_versions_is_emptied_of_them_all(batch_catalog, trash, filled, s3):
     enabled = {"Status": "Enabled"}
-    s3.put_bucket_versioning(Bucket=TRASH, VersioningConfiguration=enabled)
+    s3.put_bucket_versioning(Bucket=trash, VersioningConfiguration=enabled)
     deleted(batch_catalog, "00*.tif")
 
     assert emptied(batch_catalog) == (10, 0, 0)
 
-    left = s3.list_object_versions(Bucket=TRASH, Prefix="kept/maps/2")
+    left = s3.list_object_versions(Bucket=trash, Prefix="kept/maps/2")
     assert left.keys().isdisjoint({"Versions", "DeleteMarkers"})
 
 
 def test_what_a_process_emptied_before_it_died_counts_as_done(
-    batch_catalog, filled, s3, monkeypatch: pytest.MonkeyPatch
+    batch_catalog, trash, filled, s3, monkeypatch: pytest.MonkeyPatch
 ):
     deleted(batch_catalog, "00*.tif")
     made = make_emptying_plan(batch_catalog, "maps", AT_ONCE)
     assert made is not None
 
     apply_and_die(batch_catalog, made, monkeypatch)
-    assert contents(s3, TRASH) == {}
+    assert contents(s3, trash) == {}
 
     assert apply_plan(batch_catalog, made.id).done == 10
 
@@ -166,15 +180,17 @@ def test_emptying_cannot_be_undone(batch_catalog, filled):
         make_undo_plan(batch_catalog, made.id)
 
 
-def test_a_plan_for_another_trash_than_that_of_the_project_is_refused(batch_catalog, filled, s3):
+def test_a_plan_for_another_trash_than_that_of_the_project_is_refused(
+    batch_catalog, trash, filled, s3
+):
     deleted(batch_catalog, "00*.tif")
     made = make_emptying_plan(batch_catalog, "maps", AT_ONCE)
     assert made is not None
-    moved = Catalog(batch_catalog.location, trash=f"s3://{TRASH}/elsewhere")
+    moved = Catalog(batch_catalog.location, trash=f"s3://{trash}/elsewhere")
 
-    with pytest.raises(InvalidInput, match="made for the trash s3://trash-of-tests/kept/maps/"):
+    with pytest.raises(InvalidInput, match=f"made for the trash s3://{trash}/kept/maps/"):
         apply_plan(moved, made.id)
-    assert len(contents(s3, TRASH)) == 10
+    assert len(contents(s3, trash)) == 10
 
 
 def test_a_trash_that_is_a_folder_holds_nothing(local_catalog, index, put_objects):
