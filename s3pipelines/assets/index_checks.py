@@ -17,6 +17,7 @@ from dagster import (
 from s3pipelines.assets.failures import clear_failures
 from s3pipelines.assets.findings import findings_result
 from s3pipelines.core.index.checks import miscounted, missed_events, repeated_keys, stale
+from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.resources.catalog import CatalogResource
 from s3pipelines.settings import load_settings
@@ -55,7 +56,9 @@ def index_checks(
         registry = read_registry(where)
         damaged = {name: str(error) for name, error in registry.unreadable.items()}
         if _UNIQUE.name in selected:
-            extra = {name: f"{n:,} rows too many" for name, n in repeated_keys(where).items()}
+            extra = {
+                name: f"{counted(n, 'row')} too many" for name, n in repeated_keys(where).items()
+            }
             yield findings_result(_UNIQUE, extra, AssetCheckSeverity.ERROR)
         if _COUNTS.name in selected:
             limit = load_settings().count_check_limit

@@ -1,11 +1,13 @@
 """`s3pipelines batch …`: plan → review → apply → report → undo."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from s3pipelines.cli.action_options import action_options, chosen_action
+from s3pipelines.cli.ages import Age
 from s3pipelines.cli.batch_output import print_plan, print_report
 from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.output import json_option, print_json, print_table
@@ -13,6 +15,7 @@ from s3pipelines.cli.progress import progress_bar
 from s3pipelines.cli.selection import chosen_selection, selection_options, warn_of_unknown_keys
 from s3pipelines.core.batch.actions import ACTIONS
 from s3pipelines.core.batch.actions.action import Action
+from s3pipelines.core.preview.wording import counted
 
 if TYPE_CHECKING:
     from s3pipelines.core.batch.plans import Plan
@@ -118,7 +121,7 @@ def apply(context: CliContext, plan_id: str, reason: str, yes: bool, as_json: bo
     if not yes:
         _refuse_json(as_json)
         print_plan(made)
-        click.confirm(f"Change {made.summary.to_do:,} objects?", abort=True, err=True)
+        click.confirm(f"Change {counted(made.summary.to_do, 'object')}?", abort=True, err=True)
     return _applied(context, plan_id, reason, as_json)
 
 
@@ -144,7 +147,7 @@ def report(
     print_report(found, as_json)
     if path is not None:
         written = write_rows(context.catalog, plan_id, path, "failed" if failed else "all")
-        click.echo(f"Wrote {written:,} rows to {path}.", err=True)
+        click.echo(f"Wrote {counted(written, 'row')} to {path}.", err=True)
     return SOME_FAILED if found.failed else 0
 
 
@@ -171,7 +174,51 @@ def undo(
     if not yes:
         _refuse_json(as_json)
         print_plan(made)
-        click.confirm(f"Take back {made.summary.to_do:,} changes?", abort=True, err=True)
+        click.confirm(f"Take back {counted(made.summary.to_do, 'change')}?", abort=True, err=True)
+    return _applied(context, made.id, reason, as_json)
+
+
+@batch.command(name="empty-trash")
+@click.option("--source", "source_id", required=True, metavar="ID", help="The source.")
+@click.option(
+    "--older-than",
+    type=Age(),
+    default="30d",
+    show_default=True,
+    metavar="AGE",
+    help="Only what has lain there for so many days (30d) or hours (12h).",
+)
+@_reason
+@_yes
+@json_option
+@click.pass_obj
+def empty_trash(
+    context: CliContext,
+    source_id: str,
+    older_than: timedelta,
+    reason: str,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Delete for good what lies in the trash of a source.
+
+    It cannot be undone, and neither can what had put it there. Copies that a plan may still need
+    stay: those of objects without an outcome.
+    """
+    from s3pipelines.core.batch.emptying import make_emptying_plan
+
+    if not yes:
+        _refuse_json(as_json)
+    made = make_emptying_plan(context.catalog, source_id, older_than, reason=reason)
+    if made is None:
+        click.echo("Nothing in the trash is that old.", err=True)
+        if as_json:
+            print_json({"plan": None, "done": 0})
+        return 0
+    if not yes:
+        print_plan(made)
+        objects = counted(made.summary.to_do, "object")
+        click.confirm(f"Delete {objects} for good?", abort=True, err=True)
     return _applied(context, made.id, reason, as_json)
 
 

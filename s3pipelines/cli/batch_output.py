@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from s3pipelines.cli.output import print_fields, print_json, print_table
-from s3pipelines.core.preview.wording import human_bytes
+from s3pipelines.core.preview.wording import counted, human_bytes
 
 if TYPE_CHECKING:
     from s3pipelines.core.batch.plans import Plan
@@ -73,4 +73,6 @@ def print_report(report: "Report", as_json: bool) -> None:
         ]
         print_table(["outcome", "reason", "objects", "detail", "for example"], rows)
     if report.left:
-        click.echo(f"{report.left:,} objects have no outcome yet: apply the plan again.")
+        click.echo(
+            f"{counted(report.left, 'object')} without an outcome yet: apply the plan again."
+        )

@@ -15,7 +15,7 @@ from s3pipelines.cli.output import (
 )
 from s3pipelines.core.detection.differences import KINDS
 from s3pipelines.core.errors import printable
-from s3pipelines.core.preview.wording import human_bytes
+from s3pipelines.core.preview.wording import counted, human_bytes
 
 if TYPE_CHECKING:
     from s3pipelines.core.index.apply import Batch
@@ -110,7 +110,7 @@ def export(context: CliContext, source_id: str, target: str, as_json: bool) -> N
     if as_json:
         print_json({"source": source.id, "rows": rows, "path": target})
     else:
-        click.echo(f"Wrote {rows:,} rows to {target}")
+        click.echo(f"Wrote {counted(rows, 'row')} to {target}")
 
 
 @index.command()

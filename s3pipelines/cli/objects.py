@@ -7,7 +7,7 @@ import click
 from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.output import json_option, print_json, print_table
 from s3pipelines.cli.selection import chosen_selection, selection_options, warn_of_unknown_keys
-from s3pipelines.core.preview.wording import human_bytes
+from s3pipelines.core.preview.wording import counted, human_bytes
 
 if TYPE_CHECKING:
     from s3pipelines.core.sql.object_pages import ObjectsPage
@@ -81,11 +81,11 @@ def _print(page: "ObjectsPage", sort: str) -> None:
         print_table(
             columns, [[texts.get(name, str)(row[name]) for name in columns] for row in page.rows]
         )
-    objects = "object" if page.total == 1 else "objects"
+    shown = f"{len(page.rows):,} of {counted(page.total, 'object')}"
     if page.next_token is None:
-        click.echo(f"{len(page.rows):,} of {page.total:,} {objects}; none follows.")
+        click.echo(f"{shown}; none follows.")
     else:
-        click.echo(f"{len(page.rows):,} of {page.total:,} {objects}. The next page: repeat it with")
+        click.echo(f"{shown}. The next page: repeat it with")
         click.echo(f"--after {page.next_token}")
 
 

@@ -15,7 +15,7 @@ from s3pipelines.cli.output import (
 )
 from s3pipelines.cli.source_options import chosen, source_options
 from s3pipelines.core.errors import printable
-from s3pipelines.core.preview.wording import human_bytes
+from s3pipelines.core.preview.wording import counted, human_bytes
 from s3pipelines.core.sources.source import Source
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def _say_estimate(context: CliContext, source: Source) -> None:
     cost = estimate(size.objects, size.size_bytes, source.derive)
     at_least = "" if size.complete else "at least "
     click.echo(
-        f"Deriving {', '.join(source.derive)}: {at_least}{cost.objects:,} objects, "
+        f"Deriving {', '.join(source.derive)}: {at_least}{counted(cost.objects, 'object')}, "
         f"{human_bytes(cost.read_bytes)} read, {cost.get_requests:,} GET and "
         f"{cost.put_requests:,} PUT requests, about ${cost.usd:,.2f} "
         "(S3 Standard, us-east-1, without transfer out of the region)."

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.views import index_now
 from s3pipelines.core.errors import S3PipelinesError
+from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.registry import list_sources
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import s3_client
@@ -58,8 +59,8 @@ def wait_until_indexed(stage: Stage, timeout_s: float, check: Callable[[], objec
         if time.monotonic() > deadline:
             missing, extra = wanted.items() - found.items(), found.items() - wanted.items()
             raise NotAllThere(
-                f"After {timeout_s:.0f} s the index lacks {len(missing)} objects and has "
-                f"{len(extra)} that are not on S3.",
+                f"After {timeout_s:.0f} s the index lacks {counted(len(missing), 'object')} and "
+                f"has {len(extra)} that are not on S3.",
                 hint=f"See the logs in {stage.folder}.",
             )
         time.sleep(0.5)

@@ -8,7 +8,7 @@ import click
 
 from s3pipelines.cli.output import print_table
 from s3pipelines.core.errors import printable
-from s3pipelines.core.preview.wording import human_bytes
+from s3pipelines.core.preview.wording import counted, human_bytes
 from s3pipelines.core.sources.registry import sources_table
 from s3pipelines.core.sql.session import open_session
 from s3pipelines.demo.collection import first_uploads, later_uploads
@@ -74,6 +74,8 @@ def _print_results(stage: Stage) -> None:
         print_table(list(answer[0]), [tuple(row.values()) for row in answer])
     click.echo("5. Every image has its thumbnail, or a reason why it has none:")
     for shown in what_is_shown(stage):
-        click.echo(f"   {shown.source_id}: {shown.thumbnails} of {shown.objects} objects")
+        click.echo(
+            f"   {shown.source_id}: {shown.thumbnails} of {counted(shown.objects, 'object')}"
+        )
         for reason, keys in sorted(shown.without.items()):
             click.echo(f"     {reason}: {', '.join(map(printable, keys))}")

@@ -26,10 +26,11 @@ from s3pipelines.core.batch.actions import ACTIONS
 from s3pipelines.core.batch.applications import current_application, open_application
 from s3pipelines.core.batch.planning import make_plan
 from s3pipelines.core.batch.plans import Plan, read_plan
-from s3pipelines.core.batch.report import report_on
+from s3pipelines.core.batch.report import Report, report_on
 from s3pipelines.core.batch.shards import run_shard
 from s3pipelines.core.batch.undoing import make_undo_plan
 from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.preview.wording import counted
 from s3pipelines.jobs.batch_config import config_of, request_of
 from s3pipelines.jobs.batch_metadata import plan_metadata, report_metadata
 from s3pipelines.resources.catalog import CatalogResource
@@ -71,8 +72,8 @@ def _outputs(context: OpExecutionContext, catalog: Catalog, plan: Plan, apply: b
         context.log.info("Nothing was changed. To apply it, launch apply_plan with %s.", plan.id)
         return
     opened = open_application(catalog, plan.id, run_id=context.run_id)
-    if opened.application.changed:
-        context.log.warning("%d objects have changed since.", opened.application.changed)
+    if changed := opened.application.changed:
+        context.log.warning("%s changed since the plan was made.", counted(changed, "object"))
     for shard in plan.shards:
         reference = {"plan_id": plan.id, "epoch": opened.application.epoch, "shard": shard.number}
         yield DynamicOutput(reference, f"{shard.number:05d}", "shards")
@@ -101,12 +102,19 @@ def report_plan(
         report = report_on(catalog.get(), plan)
     if not report.is_complete:
         raise Failure(
-            f"{report.failed:,} objects failed, {report.left:,} have no outcome; the others are "
-            f"done. Launch apply_plan with {plan} to try these again.",
+            f"{_shortcomings(report)}; the others are done. Launch apply_plan with {plan} to try "
+            "these again.",
             metadata=report_metadata(report),
             allow_retries=False,
         )
     context.add_output_metadata(report_metadata(report))
+
+
+def _shortcomings(report: Report) -> str:
+    parts = [f"{counted(report.failed, 'object')} failed"] if report.failed else []
+    if report.left:
+        parts.append(f"{counted(report.left, 'object')} without an outcome")
+    return ", ".join(parts)
 
 
 def _planning_op(name: str, action_name: str, apply: bool) -> OpDefinition:

@@ -4,8 +4,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from s3pipelines.core.errors import printable
-from s3pipelines.core.preview.wording import human_bytes, reason_text
-from s3pipelines.viewer.texts import count_text, date_text, time_text
+from s3pipelines.core.preview.wording import counted, human_bytes, reason_text
+from s3pipelines.viewer.texts import date_text, time_text
 
 _TEMPLATES = Environment(
     loader=PackageLoader("s3pipelines.viewer"),
@@ -15,7 +15,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 _TEMPLATES.filters |= {
-    "count": count_text,
+    "counted": counted,
     "date": date_text,
     "printable": printable,
     "reason": reason_text,

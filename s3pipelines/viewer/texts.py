@@ -1,11 +1,6 @@
-"""How numbers and times are written on a page."""
+"""How times are written on a page."""
 
 from datetime import datetime
-
-
-def count_text(count: int) -> str:
-    """`1,000,000`."""
-    return f"{count:,}"
 
 
 def date_text(time: datetime) -> str:

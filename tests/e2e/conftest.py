@@ -42,6 +42,7 @@ class Running:
     catalog: Catalog
     services: Services
     bucket: str
+    trash_bucket: str
 
     def graphql(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ask the webserver as its own pages do."""
@@ -72,7 +73,9 @@ def running(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The whole project at work on a bucket that notifies it; its sensors tick all the time."""
     folder = tmp_path_factory.mktemp("running")
     bucket = f"running-{uuid.uuid4().hex[:8]}"
-    s3_client(Access()).create_bucket(Bucket=bucket)
+    trash_bucket = f"trash-of-{bucket}"
+    for name in (bucket, trash_bucket):
+        s3_client(Access()).create_bucket(Bucket=name)
     queue_url = notify_queue(Access(), bucket).queue_url
     catalog = Catalog(FolderLocation(folder / "catalog"))
     ports = Ports(free_port(), free_port())
@@ -80,13 +83,14 @@ def running(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
         # For the services only: other tests run in this process while they live.
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("S3PIPELINES_CATALOG", str(folder / "catalog"))
+            environment.setenv("S3PIPELINES_TRASH", f"s3://{trash_bucket}/kept")
             environment.setenv("S3PIPELINES_LISTING_INTERVAL_S", "2")
             environment.setenv("S3PIPELINES_UPLOAD_QUEUE_URL", queue_url)
             environment.setenv("S3PIPELINES_EVENTS_INTERVAL_S", "1")
             environment.setenv("S3PIPELINES_DERIVE_INTERVAL_S", "2")
             environment.setenv("DAGSTER_HOME", str(folder / "dagster"))
             services = stack.enter_context(project_session(catalog, ports))
-        yield Running(ports.dagster_url, ports.viewer_url, catalog, services, bucket)
+        yield Running(ports.dagster_url, ports.viewer_url, catalog, services, bucket, trash_bucket)
 
 
 def wait_for(condition: Callable[[], Any], timeout_s: float = 90) -> Any:

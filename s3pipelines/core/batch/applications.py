@@ -106,7 +106,7 @@ def open_application(
         run_id=run_id,
         opened_at=datetime.now(UTC),
         # An undo looks for what the other plan has left, which the index need not have.
-        changed=0 if plan.undoes else count_changed(catalog, plan),
+        changed=0 if plan.undoes or action.of_trash else count_changed(catalog, plan),
         facts=facts,
     )
     _write(catalog, application, tag)

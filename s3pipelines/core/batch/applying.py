@@ -7,6 +7,7 @@ from s3pipelines.core.batch.plans import read_plan
 from s3pipelines.core.batch.report import Report, report_on
 from s3pipelines.core.batch.shards import run_shard
 from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.storage.leases import EXPIRE_AFTER_S, hold
 
 
@@ -56,7 +57,7 @@ def _apply(
 ) -> None:
     opened = open_application(catalog, plan_id, actor=actor, reason=reason, alone=True)
     if changed := opened.application.changed:
-        say(f"{changed:,} of the planned objects have changed since; they will be left alone")
+        say(f"{counted(changed, 'object')} changed since the plan was made, and will be left alone")
     ended = 0
 
     def advance(rows: int) -> None:

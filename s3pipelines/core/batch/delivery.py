@@ -14,7 +14,7 @@ from s3pipelines.core.batch.copying import (
     put_tags_again,
     states_condition,
 )
-from s3pipelines.core.batch.looking import Seen, look_at
+from s3pipelines.core.batch.looking import Looks, Seen, look_at
 from s3pipelines.core.batch.outcomes import failed, not_as_planned
 from s3pipelines.core.batch.rows import Outcome, Precondition, Row
 from s3pipelines.core.batch.sites import Site, Sites
@@ -65,8 +65,8 @@ async def deliver(
 class _Looks:
     """What had to be looked at, as the server does not compare it; None where it does."""
 
-    originals: dict[str, Seen | None] | None
-    targets: dict[str, Seen | None] | None
+    originals: Looks | None
+    targets: Looks | None
 
 
 async def _look(sites: Sites, rows: list[Row]) -> _Looks:
@@ -85,7 +85,7 @@ def _compares_target(target: Site, row: Row, by_server: bool) -> bool:
     return states_condition(target, row.target_etag, by_server=by_server, in_parts=in_parts)
 
 
-async def _seen(site: Site, keys: Iterable[str]) -> dict[str, Seen | None]:
+async def _seen(site: Site, keys: Iterable[str]) -> Looks:
     return await look_at(site.client, site.facts.location, list(keys))
 
 
@@ -138,7 +138,10 @@ class _Courier:
         looks, target = self._looks, row.target or ""
         if looks.originals is None and looks.targets is None:
             return "native"
-        seen = [(looks.originals or {}).get(row.key), (looks.targets or {}).get(target)]
+        seen = [
+            looks.originals and looks.originals[row.key],
+            looks.targets and looks.targets[target],
+        ]
         return "head" if any(one is not None and one.by == "head" for one in seen) else "listing"
 
     async def _why_refused(self, row: Row, error: PreconditionFailed) -> Delivered | Outcome:

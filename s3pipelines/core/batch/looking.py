@@ -8,11 +8,13 @@ not compare by itself cost a few requests per thousand objects, and not a thousa
 import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from s3pipelines.core.batch.outcomes import OF_ALL_OBJECTS
 from s3pipelines.core.batch.rows import Precondition
+from s3pipelines.core.errors import StorageError
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.listing.asking import ask_page
 from s3pipelines.core.storage.listing.pages import ListingPage, NotInOrder
@@ -41,10 +43,34 @@ class Seen:
     by: Precondition
 
 
-async def look_at(
-    client: BucketClient, location: S3Location, keys: Sequence[str]
-) -> dict[str, Seen | None]:
-    """What the objects of `keys` are right now; None where there is none.
+@dataclass(frozen=True)
+class Looks:
+    """What was seen, by key.
+
+    S3 may refuse to tell of single objects: those of a folder that a policy denies, or that are
+    encrypted with a key of their customer. That is no reason to leave the others.
+
+    Attributes:
+        seen: What each is; None where there is none.
+        refused: Why nothing is known of the others.
+    """
+
+    seen: dict[str, Seen | None] = field(default_factory=dict)
+    refused: dict[str, StorageError] = field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> Seen | None:
+        """What an object is; None if there is none.
+
+        Raises:
+            StorageError: S3 refused to tell of this one.
+        """
+        if key in self.refused:
+            raise self.refused[key]
+        return self.seen[key]
+
+
+async def look_at(client: BucketClient, location: S3Location, keys: Sequence[str]) -> Looks:
+    """What the objects of `keys` are right now.
 
     Args:
         client: Asks the bucket.
@@ -52,17 +78,26 @@ async def look_at(
         keys: In any order.
 
     Raises:
-        StorageError: The bucket cannot be asked.
+        StorageError: The bucket cannot be asked, for no key.
     """
     wanted = sorted(set(keys))
     seen = await _by_listing(client, location, wanted)
     rest = [key for key in wanted if key not in seen]
 
-    async def ask(key: str) -> tuple[str, Seen | None]:
-        found = await head(client, key)
-        return key, found and Seen(found.etag, found.size_bytes, "head")
+    refused: dict[str, StorageError] = {}
 
-    return seen | dict(await asyncio.gather(*map(ask, rest)))
+    async def ask(key: str) -> None:
+        try:
+            found = await head(client, key)
+        except OF_ALL_OBJECTS:
+            raise
+        except StorageError as error:
+            refused[key] = error
+        else:
+            seen[key] = found and Seen(found.etag, found.size_bytes, "head")
+
+    await asyncio.gather(*map(ask, rest))
+    return Looks(seen, refused)
 
 
 async def _by_listing(

@@ -24,6 +24,7 @@ from s3pipelines.core.batch.targets import require_writable, target_access
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
 from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.registry import get_source, whoami
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.sql.selection import Selection
@@ -80,7 +81,7 @@ def make_plan(
         draw_rows(connection, catalog, drawn, rows)
         say("Reviewing")
         review = _reviewed(connection, source, action, rows)
-        say(f"Writing the plan of {review.objects:,} objects")
+        say(f"Writing the plan of {counted(review.objects, 'object')}")
         return _frozen(catalog, source, request, review, _batches(connection, rows))
 
 
@@ -142,7 +143,7 @@ def _frozen(
 ) -> Plan:
     plan_id, action = new_plan_id(), request.action
     shards = write_manifest(catalog, plan_id, batches, rows_per_shard(review.objects))
-    requests, usd = price(action, review)
+    requests, usd = price(action, review.to_do)
     plan = Plan(
         id=plan_id,
         source_id=source.id,

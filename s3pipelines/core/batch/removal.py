@@ -45,8 +45,10 @@ async def remove(site: Site, etags: dict[str, str]) -> list[Removed]:
     if enforced.delete_if_match:
         one_by_one = (delete_one(site.client, Doomed(key, etag=e)) for key, e in etags.items())
         return await _natively(site, await asyncio.gather(*one_by_one))
-    seen = await look_at(site.client, site.facts.location, list(etags))
-    removed = [_not_there(site, key) for key, state in seen.items() if state is None]
+    looks = await look_at(site.client, site.facts.location, list(etags))
+    seen = looks.seen
+    removed = [Removed(key, error=error) for key, error in looks.refused.items()]
+    removed += [_not_there(site, key) for key, state in seen.items() if state is None]
     removed += [
         _changed(site, key)
         for key, state in seen.items()
@@ -81,8 +83,8 @@ async def _natively(site: Site, deleted: Sequence[Deleted]) -> list[Removed]:
     refused = [
         one.doomed.key for one in deleted if isinstance(one.error, (Gone, PreconditionFailed))
     ]
-    seen = await look_at(site.client, site.facts.location, refused)
-    missing = {key for key, state in seen.items() if state is None}
+    looks = await look_at(site.client, site.facts.location, refused)
+    missing = {key for key, state in looks.seen.items() if state is None}
 
     def became(one: Deleted) -> Removed:
         if one.doomed.key not in missing:

@@ -32,7 +32,11 @@ async def take_back_copies(sites: Sites, rows: Sequence[Row]) -> list[Outcome]:
     plain: dict[str, Row] = {}
     replaced: list[Row] = []
     for row in rows:
-        facts, now = facts_of(row), seen[row.target or ""]
+        try:
+            facts, now = facts_of(row), seen[row.target or ""]
+        except StorageError as error:
+            outcomes.append(failed(row, error))
+            continue
         if now is None or now.etag != facts["made"][0]:
             outcomes.append(_no_copy(row, now))
         elif target.facts.keeps_versions:
@@ -60,10 +64,10 @@ async def bring_back_originals(sites: Sites, chunk: Chunk) -> tuple[list[Row], l
     seen = await look_at(source.client, source.facts.location, [row.key for row in chunk.rows])
 
     async def bring_back(row: Row) -> Row | Outcome:
-        now = seen[row.key]
-        if now is not None:
-            return row if now.etag == row.etag else _taken(row)
         try:
+            now = seen[row.key]
+            if now is not None:
+                return row if now.etag == row.etag else _taken(row)
             if source.facts.keeps_versions:
                 return await uncovered(source, row)
             return await _copied_back(sites, row)

@@ -9,6 +9,7 @@ import duckdb
 from s3pipelines.core.batch.plans import ClassShare, Flag
 from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.errors import InvalidInput, printable
+from s3pipelines.core.preview.wording import counted
 
 _EXAMPLES = 3
 _SAMPLES = 8
@@ -86,30 +87,35 @@ class Reviewer:
         """
         self._refuse(
             "SELECT key, target FROM {rows} WHERE verdict = 'bad_key' ORDER BY key",
-            "{count} targets are empty or have more than 1,024 bytes",
+            "target",
+            "would be empty or longer than 1,024 bytes",
             "Choose another template or replacement.",
         )
         self._refuse(
             self._colliding("hash(target)", "target"),
-            "{count} objects would go to targets that others go to, too",
+            "object",
+            "would go to targets that others go to, too",
             "Use more of the key: {{key}} never collides, {{stem}} does.",
         )
         if same_bucket:
             self._refuse(
                 "SELECT key, target FROM {rows} WHERE target = key ORDER BY key",
-                "{count} objects would be written onto themselves",
+                "object",
+                "would be written in place",
                 "Choose another prefix or template.",
             )
             self._refuse(
                 "SELECT key, target FROM {rows} WHERE target IN (SELECT key FROM {rows}) "
                 "ORDER BY key",
-                "{count} targets are objects of the same selection, which are to be read first",
+                "target",
+                "would replace objects of the same selection, which are to be read first",
                 "Choose another prefix, or do it in two plans.",
             )
         if refuse_existing:
             self._refuse(
                 "SELECT key, target FROM {rows} WHERE verdict = 'exists' ORDER BY key",
-                "{count} targets exist already",
+                "object",
+                "would go to targets that exist already",
                 "Choose with --on-existing what is done about them: skip, overwrite or if_newer.",
             )
 
@@ -187,14 +193,14 @@ class Reviewer:
             QUALIFY count(*) OVER (PARTITION BY {value}) > 1 ORDER BY target, key
         """
 
-    def _refuse(self, query: str, what: str, hint: str) -> None:
+    def _refuse(self, query: str, noun: str, what: str, hint: str) -> None:
         count = self._number(f"SELECT count(*) FROM ({query})")
         if not count:
             return
         examples = self._fetch(f"SELECT * FROM ({query}) LIMIT {_EXAMPLES}")
         shown = "; ".join(f"{printable(k)} to {printable(t or '(nothing)')}" for k, t in examples)
         raise InvalidInput(
-            f"{what.format(count=f'{count:,}')} ({shown}{' …' if count > _EXAMPLES else ''}).",
+            f"{counted(count, noun)} {what} ({shown}{' …' if count > _EXAMPLES else ''}).",
             hint=f"{hint.format()} Nothing was changed.",
         )
 

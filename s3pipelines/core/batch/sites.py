@@ -9,6 +9,7 @@ from s3pipelines.core.batch.actions.action import Action
 from s3pipelines.core.batch.plans import Plan
 from s3pipelines.core.batch.targets import target_access, trash_location
 from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.access import Access, same_endpoint
 from s3pipelines.core.storage.clients import endpoint_of
@@ -106,9 +107,20 @@ async def find_facts(catalog: Catalog, source: Source, plan: Plan, action: Actio
         to = mapping.to
         target = await _facts(plan, to, target_access(catalog, source, to), changes=True)
     removed_from = {"source": found, "target": target}.get(action.trash_of or "")
-    if removed_from is not None and not removed_from.keeps_versions:
+    if action.of_trash:
+        _refuse_other_trash(catalog, source, plan)
+    if action.of_trash or (removed_from is not None and not removed_from.keeps_versions):
         trash = await _facts(plan, trash_location(catalog, source), catalog.access, changes=True)
     return PlanFacts(found, target, trash)
+
+
+def _refuse_other_trash(catalog: Catalog, source: Source, plan: Plan) -> None:
+    now = catalog.trash_location(source.id).uri
+    if now != plan.target:
+        raise InvalidInput(
+            f"The plan was made for the trash {plan.target}, and that of this project is {now}.",
+            hint="Make a new plan, or set S3PIPELINES_TRASH as it was.",
+        )
 
 
 async def _facts(plan: Plan, location: S3Location, access: Access, *, changes: bool) -> SiteFacts:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from s3pipelines.core.batch.actions import UndoParams, action_of
 from s3pipelines.core.batch.actions.action import Action
+from s3pipelines.core.batch.actions.empty_trash import EmptyTrashAction
 from s3pipelines.core.batch.applications import refuse_if_busy
 from s3pipelines.core.batch.manifests import rows_per_shard, write_manifest
 from s3pipelines.core.batch.plans import (
@@ -33,6 +34,7 @@ from s3pipelines.core.sources.registry import whoami
 
 _BATCH_ROWS = 10_000
 _EXAMPLES = 3
+_EMPTIED = "the trash was emptied since"
 _UNDOABLE = pa.schema([field for field in MANIFEST if field.name != "number"])
 
 
@@ -81,7 +83,14 @@ def _done(plan: Plan) -> str:
         SELECT key, size_bytes, etag, NULL::VARCHAR AS version_id,
             NULL::TIMESTAMPTZ AS last_modified, NULL::VARCHAR AS storage_class,
             substr(target, {head + 1}) AS target, new_etag AS target_etag,
-            NULL::VARCHAR AS verdict, coalesce(previous, '{{}}') AS previous
+            NULL::VARCHAR AS verdict, coalesce(previous, '{{}}') AS previous,
+            coalesce(
+                json_extract_string(previous, '$.trash'),
+                json_extract_string(previous, '$.replaced[1]')
+            ) IN (
+                SELECT regexp_replace(target, '^s3://[^/]+/', '') FROM {OPERATIONS.name}
+                WHERE action = {sql_text(EmptyTrashAction.name)} AND outcome = 'done'
+            ) AS is_emptied
         FROM {OPERATIONS.name}
         WHERE plan_id = {sql_text(plan.id)} AND outcome = 'done'
         ORDER BY number
@@ -106,9 +115,10 @@ class _Tally:
     def rows(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             columns = {name: batch.column(name).to_pylist() for name in batch.schema.names}
+            told = zip(columns["previous"], columns["is_emptied"], strict=True)
             columns["verdict"] = [
-                self._action.why_not_undone(json.loads(previous))
-                for previous in columns["previous"]
+                _EMPTIED if emptied else self._action.why_not_undone(json.loads(previous))
+                for previous, emptied in told
             ]
             self._count(columns)
             arrays = [pa.array(columns[f.name], type=f.type) for f in _UNDOABLE]

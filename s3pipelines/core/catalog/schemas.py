@@ -258,7 +258,7 @@ OPERATIONS = TableSchema(
         Column("source", pa.string(), "Id of the source; the table is partitioned by it."),
         Column("plan_id", pa.string(), "The plan."),
         Column("number", pa.int64(), "Number of the object in the plan, from 0 on."),
-        Column("action", pa.string(), "`copy`, `move`, `delete` …, or `undo`."),
+        Column("action", pa.string(), "`copy`, `move`, `delete` …, `undo` or `empty-trash`."),
         Column("key", pa.string(), "Full key of the object."),
         Column("target", pa.string(), "Where it went, `s3://bucket/key`.", True),
         Column("etag", pa.string(), "ETag that the plan was made for."),

@@ -8,6 +8,7 @@ from s3pipelines.core.detection.statistics import LedgerStatistics, statistics_o
 from s3pipelines.core.doctor.findings import Check, Finding
 from s3pipelines.core.doctor.queue_checks import inbox_finding, notifications_finding
 from s3pipelines.core.errors import AccessDenied, Gone
+from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.guards import refuse_own_output
 from s3pipelines.core.sources.refreshes import last_refresh
 from s3pipelines.core.sources.source import Source
@@ -93,7 +94,7 @@ def _freshness(catalog: Catalog, source: Source) -> Finding:
     age = datetime.now(UTC) - record.listed_at
     detail = (
         f"Listed in full {_ago(age.total_seconds())} ago, at {record.listed_at:%Y-%m-%d %H:%M} "
-        f"UTC; {record.rows:,} objects."
+        f"UTC; {counted(record.rows, 'object')}."
     )
     if age > timedelta(hours=source.fresh_within_hours):
         hint = f"It should be within {source.fresh_within_hours:g} h. {_DAEMON}; or: {command}"
@@ -115,10 +116,13 @@ def _ledger(catalog: Catalog, source: Source) -> Finding:
 
 
 def _told(numbers: LedgerStatistics) -> str:
-    parts = [f"{numbers.hints:,} hints open", f"{numbers.waiting:,} objects waiting"]
+    parts = [
+        f"{counted(numbers.hints, 'hint')} open",
+        f"{counted(numbers.waiting, 'object')} waiting",
+    ]
     if numbers.oldest_open_s is not None:
         parts.append(f"the oldest open for {numbers.oldest_open_s:,.0f} s")
-    parts.append(f"{numbers.changes_last_hour:,} changes in the last hour")
+    parts.append(f"{counted(numbers.changes_last_hour, 'change')} in the last hour")
     if numbers.lag_p50_s is not None and numbers.lag_p95_s is not None:
         parts.append(f"lag {numbers.lag_p50_s:,.1f} s (median), {numbers.lag_p95_s:,.1f} s (95 %)")
     return ", ".join(parts) + "."

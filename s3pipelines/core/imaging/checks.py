@@ -12,6 +12,7 @@ from s3pipelines.core.imaging.failures import failure_condition
 from s3pipelines.core.imaging.missing import Kind, Work, count_missing
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
 from s3pipelines.core.imaging.wanted import KINDS
+from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.source import Source
 
 
@@ -52,7 +53,7 @@ def lacking(
         try:
             work = Work(source.id, kind, patient=True)
             if objects := count_missing(catalog, work, reader_version):
-                found[source.id] = f"{objects:,} objects to go"
+                found[source.id] = f"{counted(objects, 'object')} to go"
         except S3PipelinesError as error:
             found[source.id] = str(error)
     return found

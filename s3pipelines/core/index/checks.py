@@ -8,6 +8,7 @@ from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import CHANGES
 from s3pipelines.core.catalog.views import create_source_views, index_now
 from s3pipelines.core.errors import S3PipelinesError, printable
+from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.refreshes import last_refresh
 from s3pipelines.core.sources.scope import Scope
 from s3pipelines.core.sources.source import Source
@@ -41,7 +42,9 @@ def miscounted(catalog: Catalog, sources: Sequence[Source], limit: int) -> dict[
         else:
             # Unsettled objects may rightly be in the index (an older state) or not yet.
             if not listed[0] <= rows <= listed[1]:
-                found[source.id] = f"{rows:,} rows in the index, {listed[1]:,} objects on S3"
+                found[source.id] = (
+                    f"{counted(rows, 'row')} in the index, {counted(listed[1], 'object')} on S3"
+                )
     return found
 
 
@@ -76,7 +79,7 @@ def missed_events(catalog: Catalog, sources: Sequence[Source]) -> dict[str, str]
         if told and missed:
             when = f"{record.listed_at:%Y-%m-%d %H:%M} UTC"
             found[source.id] = (
-                f"{missed:,} changes were found by the listing of {when} alone, "
+                f"The listing of {when} alone has found {counted(missed, 'change')}, "
                 f"for example of {printable(example)}"
             )
     return found

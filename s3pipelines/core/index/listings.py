@@ -15,6 +15,7 @@ from s3pipelines.core.index.known_keys import known_keys
 from s3pipelines.core.index.reports import read_report
 from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.index.spool import Spool, spool_listing
+from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.source import Source
 
 
@@ -88,7 +89,7 @@ def _list(
     done = sum(one.rows for one in journal.finished)
     say(
         f"Going on with the listing of {source.location.uri} that was begun at "
-        f"{journal.begun.listed_at:%H:%M} UTC, after {done:,} objects"
+        f"{journal.begun.listed_at:%H:%M} UTC, after {counted(done, 'object')}"
         if journal.resumed
         else f"Listing {source.location.uri}"
     )

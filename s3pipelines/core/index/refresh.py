@@ -29,6 +29,7 @@ from s3pipelines.core.index.summary import Group, summarize
 from s3pipelines.core.index.turns import Applied, Turn, take_turn
 from s3pipelines.core.index.upkeep import clear_if_folded, compact_ledger, fold
 from s3pipelines.core.index.version_ids import keep_version_ids
+from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.guards import refuse_own_output
 from s3pipelines.core.sources.refreshes import RefreshRecord, last_refresh, write_record
 from s3pipelines.core.sources.registry import get_source, listing_lease
@@ -164,7 +165,7 @@ class _Refreshing:
                 f"Another listing of {self._source.id!r} was written meanwhile.",
                 hint="Run it again.",
             )
-        say(f"Comparing {listing.spool.rows:,} objects with the index")
+        say(f"Comparing {counted(listing.spool.rows, 'object')} with the index")
         clear_if_folded(connection, turn.snapshot)
         if self._is_first():
             repaired = self._take_in_whole()

@@ -11,6 +11,7 @@ from s3pipelines.core.catalog.tables import open_table, table_errors
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.index.inventory import spool_inventory
 from s3pipelines.core.index.spool import Spool
+from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.refreshes import last_refresh
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.inventories import Inventory, read_inventory
@@ -53,7 +54,8 @@ def read_report(
         commits = open_table(catalog, CHANGES).history()
     times = {c["version"]: datetime.fromtimestamp(c["timestamp"] / 1000, UTC) for c in commits}
     known = last_before(times, inventory.created_at - MARGIN)
-    say(f"Reading {len(inventory.files):,} files of {inventory.created_at:%Y-%m-%d %H:%M} UTC")
+    files = counted(len(inventory.files), "file")
+    say(f"Reading {files} of {inventory.created_at:%Y-%m-%d %H:%M} UTC")
     spool = spool_inventory(catalog, source, access, inventory, path)
     return Report(spool, inventory.created_at, known)
 

@@ -22,6 +22,7 @@ from s3pipelines.core.index.commit import Written
 from s3pipelines.core.index.comparison import Comparison
 from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.index.upkeep import take_in
+from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.registry import get_source, index_lease
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.leases import Lease, hold
@@ -218,7 +219,7 @@ class Turn:
         count = connection.execute("SELECT count(*) FROM open_keys").fetchall()[0][0]
         if not count:
             return
-        self._say(f"Asking S3 about {count:,} objects")
+        self._say(f"Asking S3 about {counted(count, 'object')}")
         self.confirm()
         answers = Answers(self._catalog, self._source, self.snapshot, self.ledger, self.batch_id)
         for kind, number in answers.ask(connection).items():

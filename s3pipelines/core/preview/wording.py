@@ -1,4 +1,4 @@
-"""How sizes and reasons are told to people."""
+"""How sizes, counts and reasons are told to people."""
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _REASONS = {
@@ -30,6 +30,16 @@ def human_bytes(size_bytes: float) -> str:
         unit += 1
     digits = 1 if unit and size < 9.95 else 0
     return f"{size:,.{digits}f} {_UNITS[unit]}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`0 objects`, `1 object`, `12,345 objects`.
+
+    Args:
+        count: How many.
+        noun: One of them; its plural ends in s.
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def reason_text(reason: str) -> str:

@@ -93,6 +93,11 @@ _BY_CODE: dict[str, tuple[type[StorageError], str, str]] = {
         "{target} lies in an archive.",
         "Restore it first.",
     ),
+    "ObjectNotInActiveTierError": (
+        Archived,
+        "What was to be copied to {target} lies in an archive.",
+        "Restore it first.",
+    ),
     "PreconditionFailed": (
         PreconditionFailed,
         "{target} was changed by somebody else meanwhile.",

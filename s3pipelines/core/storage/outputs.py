@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from s3pipelines.core.errors import StorageError
+from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import botocore_session, client_of
 from s3pipelines.core.storage.documents import checked_name, folder_errors, write_whole
@@ -86,7 +87,7 @@ def _remove_objects(location: S3Location, access: Access) -> None:
             )
             if errors := answer.get("Errors"):
                 raise StorageError(
-                    f"{len(errors)} objects below {location.uri} cannot be removed "
+                    f"{counted(len(errors), 'object')} below {location.uri} cannot be removed "
                     f"({errors[0].get('Code')}: {errors[0].get('Message')}).",
                     hint="See the permissions of the place for derivatives, and repeat.",
                 )

@@ -1,4 +1,4 @@
-"""Sizes and reasons as people read them."""
+"""Sizes, counts and reasons as people read them."""
 
 from typing import get_args
 
@@ -6,7 +6,7 @@ import pytest
 
 from s3pipelines.core.imaging.outcomes import Reason
 from s3pipelines.core.preview import wording
-from s3pipelines.core.preview.wording import human_bytes, reason_text
+from s3pipelines.core.preview.wording import counted, human_bytes, reason_text
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,13 @@ from s3pipelines.core.preview.wording import human_bytes, reason_text
 )
 def test_a_size_has_two_or_three_digits(size_bytes: int, text: str):
     assert human_bytes(size_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 objects"), (1, "1 object"), (12_345, "12,345 objects")]
+)
+def test_one_object_is_not_told_of_as_several(count: int, text: str):
+    assert counted(count, "object") == text
 
 
 def test_every_reason_has_words():

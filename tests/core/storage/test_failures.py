@@ -131,6 +131,7 @@ CODES = [
     (503, "ServiceUnavailable", Throttled, "slow down"),
     (500, "InternalError", Unreachable, "fails on its own side"),
     (403, "InvalidObjectState", Archived, "lies in an archive"),
+    (403, "ObjectNotInActiveTierError", Archived, "was to be copied to"),
     (418, "Teapot", StorageError, "GetObject on s3://bucket/a/key failed: Teapot"),
 ]
 

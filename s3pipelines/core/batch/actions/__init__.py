@@ -3,6 +3,7 @@
 from s3pipelines.core.batch.actions.action import Action
 from s3pipelines.core.batch.actions.copy import CopyAction
 from s3pipelines.core.batch.actions.delete import DeleteAction
+from s3pipelines.core.batch.actions.empty_trash import EmptyTrashAction
 from s3pipelines.core.batch.actions.metadata import MetadataAction
 from s3pipelines.core.batch.actions.move import MoveAction
 from s3pipelines.core.batch.actions.restore import RestoreAction
@@ -39,7 +40,7 @@ def action_of(plan: Plan) -> Action:
 
 
 def _action(name: str, params: dict, plan_id: str) -> Action:
-    kind = ACTIONS.get(name)
+    kind = (ACTIONS | {EmptyTrashAction.name: EmptyTrashAction}).get(name)
     try:
         if kind is not None:
             return kind(kind.params_type.model_validate(params))

@@ -61,6 +61,7 @@ class Action(ABC):
         params_type: What it is told.
         reads: It reads the bytes, so that an archived object has to be restored first.
         changes_source: A source that is read-only refuses it.
+        of_trash: It works on what lies in the trash of the source, and not on its objects.
     """
 
     name: ClassVar[str]
@@ -68,6 +69,7 @@ class Action(ABC):
     params_type: ClassVar[type[Params]]
     reads: ClassVar[bool] = False
     changes_source: ClassVar[bool] = True
+    of_trash: ClassVar[bool] = False
 
     def __init__(self, params: Params) -> None:
         self.params = params

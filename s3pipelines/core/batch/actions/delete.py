@@ -6,10 +6,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from s3pipelines.core.batch.actions.action import Action, Chunk, Params, Requests
+from s3pipelines.core.batch.actions.for_good import delete_all_versions
 from s3pipelines.core.batch.actions.rewriting import still_there
 from s3pipelines.core.batch.looking import look_at
-from s3pipelines.core.batch.outcomes import failed, not_as_planned
-from s3pipelines.core.batch.removal import Removed, remove, remove_versions
+from s3pipelines.core.batch.outcomes import failed
+from s3pipelines.core.batch.removal import Removed, remove
 from s3pipelines.core.batch.returning import facts_of, from_trash, uncovered
 from s3pipelines.core.batch.rows import Outcome, Row
 from s3pipelines.core.batch.sites import Sites
@@ -32,7 +33,7 @@ class DeleteAction(Action):
     """Deletes objects, each only if it still is as planned."""
 
     name = "delete"
-    summary = "Delete objects; unless --permanent, an undo brings them back."
+    summary = "Delete objects; unless permanent, an undo brings them back."
     params_type = DeleteParams
 
     def __init__(self, params: DeleteParams) -> None:
@@ -57,7 +58,7 @@ class DeleteAction(Action):
     async def carry_out(self, sites: Sites, chunk: Chunk) -> list[Outcome]:
         """Keep what has to be kept, and delete."""
         if self._for_good and sites.source.facts.keeps_versions:
-            return await _delete_all_versions(sites, chunk)
+            return await delete_all_versions(sites.source, chunk, lambda row: row.key)
         rows, ended = chunk.rows, []
         if sites.trash is not None:
             rows, ended = await _kept_in_trash(sites, chunk)
@@ -96,8 +97,11 @@ class DeleteAction(Action):
             return Outcome(row, "done", precondition=removed.precondition, previous=facts)
         # A process before this one may have deleted it, and was killed before it could say so.
         missing = isinstance(removed.error, (Gone, PreconditionFailed))
-        if missing and await _was_deleted_here(sites, chunk, row):
-            return Outcome(row, "done", precondition="head", previous=facts)
+        try:
+            if missing and await _was_deleted_here(sites, chunk, row):
+                return Outcome(row, "done", precondition="head", previous=facts)
+        except StorageError as error:
+            return failed(row, error)
         return failed(row, removed.error)
 
 
@@ -130,29 +134,12 @@ async def _kept_in_trash(sites: Sites, chunk: Chunk) -> tuple[list[Row], list[Ou
     ended = await asyncio.gather(*(keep(row) for row, _ in there))
     kept = [one for one in ended if isinstance(one, Row)]
     for outcome in missing:
-        if await _was_deleted_here(sites, chunk, outcome.row):
+        try:
+            here = await _was_deleted_here(sites, chunk, outcome.row)
+        except StorageError:
+            here = False
+        if here:
             kept.append(outcome.row)
         else:
             ended.append(outcome)
     return kept, [one for one in ended if isinstance(one, Outcome)]
-
-
-async def _delete_all_versions(sites: Sites, chunk: Chunk) -> list[Outcome]:
-    source = sites.source
-    seen = await look_at(source.client, source.facts.location, [row.key for row in chunk.rows])
-
-    async def delete(row: Row) -> Outcome:
-        now = seen[row.key]
-        if now is None and not chunk.is_doubtful(row):
-            return not_as_planned(row, "gone", f"{row.key} was deleted since the plan was made.")
-        if now is not None and now.etag != row.etag:
-            return not_as_planned(row, "changed", f"{row.key} was overwritten since the plan.")
-        try:
-            versions = await list_versions_of_key(source.client, row.key)
-            all_ids = [(row.key, one.version_id) for one in versions]
-            errors = [one.error for one in await remove_versions(source, all_ids) if one.error]
-        except StorageError as error:
-            return failed(row, error)
-        return failed(row, errors[0]) if errors else Outcome(row, "done", precondition="listing")
-
-    return list(await asyncio.gather(*map(delete, chunk.rows)))

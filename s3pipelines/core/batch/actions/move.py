@@ -61,12 +61,13 @@ async def _verify(sites: Sites, arrived: list[Delivered]) -> tuple[list[Delivere
     seen = await look_at(sites.target.client, sites.target.facts.location, keys)
 
     async def verify(one: Delivered) -> Delivered | Outcome:
-        row, now = one.row, seen[one.row.target or ""]
-        if now is None or now.size_bytes != row.size_bytes or now.etag != one.etag:
-            return not_as_planned(
-                row, "not_verified", f"{row.target} does not hold what was copied there."
-            )
+        row = one.row
         try:
+            now = seen[row.target or ""]
+            if now is None or now.size_bytes != row.size_bytes or now.etag != one.etag:
+                return not_as_planned(
+                    row, "not_verified", f"{row.target} does not hold what was copied there."
+                )
             same = await same_bytes(
                 sites.source,
                 row.key,

@@ -27,7 +27,11 @@ async def still_there(
     there: list[tuple[Row, Precondition]] = []
     ended: list[Outcome] = []
     for row in chunk.rows:
-        now = seen[row.key]
+        try:
+            now = seen[row.key]
+        except StorageError as error:
+            ended.append(failed(row, error))
+            continue
         if now is not None and now.etag == row.etag:
             there.append((row, now.by))
         else:
@@ -105,12 +109,13 @@ async def rewrite_back(
     seen = await look_at(source.client, source.facts.location, [row.key for row in rows])
 
     async def one(row: Row) -> Outcome:
-        facts, now = facts_of(row), seen[row.key]
+        facts = facts_of(row)
         etag, version = facts["made"]
-        if now is None or now.etag != etag:
-            return _otherwise(row, now)
         before = changes_of(facts)
         try:
+            now = seen[row.key]
+            if now is None or now.etag != etag:
+                return _otherwise(row, now)
             if source.facts.keeps_versions and version is not None:
                 removed = (await remove_versions(source, [(row.key, version)]))[0]
                 if removed.error is not None:
