@@ -21,7 +21,7 @@ from s3pipelines.core.batch.sites import Sites, open_sites
 from s3pipelines.core.batch.tag_rows import TagRows
 from s3pipelines.core.batch.telling import Telling
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.storage.http.loops import LoopThread
+from s3pipelines.core.storage.http.loops import LoopThread, imports_put_aside
 from s3pipelines.core.storage.leases import Lease, hold
 
 _CHUNKS_AT_A_TIME = 4
@@ -70,6 +70,7 @@ def run_shard(
     lease_name = shard_lease(plan, shard)
     with (
         hold(catalog.documents, lease_name, purpose, wait_s=_LEASE_WAIT_S) as lease,
+        imports_put_aside(),
         LoopThread() as loop,
     ):
         require_current(catalog, plan.id, epoch)

@@ -1,7 +1,6 @@
 """Listing a whole prefix by ranges of keys, many requests at a time."""
 
 import asyncio
-import gc
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import closing
@@ -12,7 +11,7 @@ import pyarrow as pa
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
-from s3pipelines.core.storage.http.loops import in_background
+from s3pipelines.core.storage.http.loops import imports_put_aside, in_background
 from s3pipelines.core.storage.http.places import BucketPlace, bucket_place
 from s3pipelines.core.storage.listing.asking import Asked, AskPage, ask_page
 from s3pipelines.core.storage.listing.pages import ListingPage, NotInOrder
@@ -87,14 +86,12 @@ def list_parts(
     def produce() -> AsyncIterator[Part]:
         return _Listing(place, location, frontier, in_flight, ask).parts()
 
-    # Everything that was imported is looked through by each full run of the garbage collector, a
-    # tenth of the time of a listing; so that is put aside meanwhile.
-    gc.freeze()
-    try:
-        with s3_errors(location.bucket), closing(in_background(produce, _PAGES_AHEAD)) as parts:
-            yield from parts
-    finally:
-        gc.unfreeze()
+    with (
+        imports_put_aside(),
+        s3_errors(location.bucket),
+        closing(in_background(produce, _PAGES_AHEAD)) as parts,
+    ):
+        yield from parts
 
 
 @dataclass(frozen=True)
