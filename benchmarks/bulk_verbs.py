@@ -1,11 +1,10 @@
 """Server-side copies across buckets, and deletes, beside s5cmd and rclone; the verbs alone."""
 
-import shutil
 from collections import defaultdict
 
 from benchmarks.fakes3 import FakeS3
-from benchmarks.measuring import ContenderFailed, Measured, contend, measure
-from benchmarks.programs import s5cmd
+from benchmarks.measuring import Measured, contend, measure
+from benchmarks.programs import rclone, s5cmd
 from benchmarks.reporting import spread, table
 
 _LATENCIES_MS = (0, 30)
@@ -61,19 +60,16 @@ def _one_round(runs: Runs, server: FakeS3, program: str, objects: int) -> None:
     _check(environment, "by-us", objects)
     runs["our `delete_many`"].append(contend("delete_all", "by-us", environment=environment))
     _check(environment, "by-us", 0)
-    rclone = shutil.which("rclone")
-    if rclone is not None:
-        _rclone(runs, server, rclone, objects)
+    _rclone(runs, server, objects)
 
 
-def _rclone(runs: Runs, server: FakeS3, rclone: str, objects: int) -> None:
-    remote = f":s3,provider=Other,env_auth=true,endpoint='{server.endpoint}':"
-    command = ["timeout", str(_LONGEST_S), rclone, "copy", "--transfers", "64", "--checkers", "64"]
-    environment = server.environment()
-    try:
-        measured = measure([*command, f"{remote}{_SOURCE}", f"{remote}by-rclone"], environment)
-    except ContenderFailed:
+def _rclone(runs: Runs, server: FakeS3, objects: int) -> None:
+    many = ("--transfers", "64", "--checkers", "64")
+    buckets = (f"{{remote}}{_SOURCE}", "{remote}by-rclone")
+    measured = rclone(server, _LONGEST_S, "copy", *many, *buckets)
+    if measured is None:
         return
+    environment = server.environment()
     _check(environment, "by-rclone", objects)
     runs["`rclone copy`, 64 transfers"].append(measured)
     contend("delete_all", "by-rclone", environment=environment)

@@ -1,10 +1,11 @@
-"""Where the programs are that we measure ourselves beside."""
+"""The programs that we measure ourselves beside."""
 
 import shutil
 import sys
 from pathlib import Path
 
-from benchmarks.fakes3 import Unavailable
+from benchmarks.fakes3 import FakeS3, Unavailable
+from benchmarks.measuring import ContenderFailed, Measured, measure
 
 
 def s5cmd() -> str:
@@ -18,3 +19,16 @@ def s5cmd() -> str:
     if found is None:
         raise Unavailable("s5cmd is not installed (it is in the extra 'dev').")
     return found
+
+
+def rclone(server: FakeS3, longest_s: int, *words: str) -> Measured | None:
+    """A run of rclone, in which `{remote}` is the server; None if it is absent or takes too long."""
+    program = shutil.which("rclone")
+    if program is None:
+        return None
+    remote = f":s3,provider=Other,env_auth=true,endpoint='{server.endpoint}':"
+    command = [word.replace("{remote}", remote) for word in words]
+    try:
+        return measure(["timeout", str(longest_s), program, *command], server.environment())
+    except ContenderFailed:
+        return None

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from benchmarks.fakes3 import FakeS3
 from benchmarks.measuring import Measured, contend, measure, sizes, written_mb
-from benchmarks.programs import s5cmd
+from benchmarks.programs import rclone, s5cmd
 from benchmarks.reporting import spread, table
 
 _LATENCIES_MS = (0, 30)
 _CHANGES = 1000
+_RCLONE_LONGEST_S = 600
 _SOURCE = "maps"
 _HEAD = (
     "contender", "wall s", "of it listing s", "CPU s", "peak MB", "written MB", "changes"
@@ -31,8 +32,10 @@ def run(objects: int, rounds: int) -> str:
         for latency_ms in _LATENCIES_MS:
             server.set_latency(latency_ms)
             runs: Runs = defaultdict(list)
-            for _ in range(rounds):
+            for number in range(rounds):
                 _one_round(runs, server, program, objects)
+                if not number:
+                    _rclone(runs, server, objects)
             title = f"{objects:,} objects, {latency_ms} ms a request"
             parts.append(f"**{title}**, median of {rounds} (least to most)\n\n{_rows(runs)}")
     return "\n\n".join(parts)
@@ -57,6 +60,14 @@ def _one_round(runs: Runs, server: FakeS3, program: str, objects: int) -> None:
             measured = contend("refresh", catalog, _SOURCE, environment=environment)
             runs[name].append((measured, written_mb(catalog / "tables", before)))
             _check(measured, objects)
+
+
+def _rclone(runs: Runs, server: FakeS3, objects: int) -> None:
+    """Once, as it takes minutes."""
+    bucket = f"{{remote}}syn-{objects}"
+    measured = rclone(server, _RCLONE_LONGEST_S, "lsf", "-R", "--fast-list", bucket)
+    if measured is not None:
+        runs["`rclone lsf -R --fast-list`"].append((measured, None))
 
 
 def _list_sorted(runs: Runs, environment: dict[str, str], bucket: str, objects: int) -> None:
