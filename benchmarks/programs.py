@@ -22,7 +22,7 @@ def s5cmd() -> str:
 
 
 def rclone(server: FakeS3, longest_s: int, *words: str) -> Measured | None:
-    """A run of rclone, in which `{remote}` is the server; None if it is absent or takes too long."""
+    """A run of rclone, with the server as `{remote}`; None if it is absent or takes too long."""
     program = shutil.which("rclone")
     if program is None:
         return None
