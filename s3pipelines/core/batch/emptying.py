@@ -85,7 +85,7 @@ def make_emptying_plan(
         generation=source.generation,
         action=action.name,
         params=action.params.model_dump(mode="json"),
-        selection=f"what has lain in the trash for {_told(older_than)}",
+        selection=_told(older_than),
         target=trash.uri,
         created_at=datetime.now(UTC),
         created_by=by or whoami(),
@@ -196,5 +196,8 @@ def _batches(connection: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
 
 
 def _told(age: timedelta) -> str:
-    hours, days = age.total_seconds() / 3600, age.days
-    return f"{hours:g} hours or more" if hours % 24 else f"{counted(days, 'day')} or more"
+    if not age:
+        return "what lies in the trash"
+    hours = age.total_seconds() / 3600
+    told = f"{hours:g} hours" if hours % 24 else counted(age.days, "day")
+    return f"what has lain in the trash for {told} or more"
