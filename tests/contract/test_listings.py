@@ -56,9 +56,9 @@ def test_a_listing_starts_behind_any_key(s3, bucket: str):
     for key in ODD:
         s3.put_object(Bucket=bucket, Key=key, Body=b"")
     keys = sorted(ODD, key=str.encode)
-    for number, key in enumerate(keys):
+    for number, key in enumerate(keys[::3]):
         pages = list_pages(Access(), S3Location(bucket, "k/"), start_after=key, page_size=100)
-        assert [row["key"] for row in _rows(pages)] == keys[number + 1 :]
+        assert [row["key"] for row in _rows(pages)] == keys[3 * number + 1 :]
 
 
 def test_a_listing_says_what_a_head_says(ask: Ask, s3, bucket: str):

@@ -29,7 +29,7 @@ from tests.servers import on_every_server
 pytestmark = on_every_server
 
 MB = 1024 * 1024
-KEYS = ["plain.tif", "ü +%&'<>.jpg", "a/日本/😀?#.tif", "double//slash", "quote\"'|\\*"]
+KEYS = ["plain.tif", "ü +%&'<>\"|\\*.jpg", "a//日本/😀?#.tif"]
 WITHOUT_CONDITION = Writing(states_condition=False)
 HEADERS = {
     "content-type": "image/tiff",
@@ -173,10 +173,10 @@ def test_deleted_objects_are_gone_and_those_that_were_not_there_are_no_errors(
     for key in KEYS:
         put_all(s3, bucket, key)
     ended = ask(lambda client: delete_many(client, [Doomed(key) for key in [*KEYS, "nothing"]]))
-    assert [one.error for one in ended] == [None] * 6
+    assert [one.error for one in ended] == [None] * 4
     assert {one.doomed.key for one in ended} == {*KEYS, "nothing"}
     assert all((one.marker is not None) is versions for one in ended if one.doomed.key in KEYS)
-    assert [ask(lambda client, key=key: head(client, key)) for key in KEYS] == [None] * 5
+    assert [ask(lambda client, key=key: head(client, key)) for key in KEYS] == [None] * 3
     assert ask(lambda client: delete_one(client, Doomed("nothing"))).error is None
 
 

@@ -14,6 +14,9 @@ from s3pipelines.core.sql.selection import Selection
 in_both_kinds_of_buckets = pytest.mark.parametrize(
     "versions", [False, True], ids=["plain", "versioned"], indirect=True
 )
+in_buckets_with_versions = pytest.mark.parametrize(
+    "versions", [True], ids=["versioned"], indirect=True
+)
 
 
 def plan(catalog: Catalog, action: str, selection: Selection | None = None, **params) -> Plan:
