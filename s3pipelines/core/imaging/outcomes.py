@@ -18,6 +18,7 @@ Reason = Literal[
     "truncated",
     "unreachable",
     "unsupported",
+    "unverified",
 ]
 
 REASONS: frozenset[str] = frozenset(get_args(Reason))
