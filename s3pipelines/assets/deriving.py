@@ -8,11 +8,10 @@ from pydantic import Field
 
 from s3pipelines.assets.failures import clear_failures
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.imaging.missing import Kind, Work
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.progress import Spoken
 from s3pipelines.core.imaging.report import Report
-from s3pipelines.core.imaging.wanted import KINDS
+from s3pipelines.core.imaging.wishes import KINDS, Kind, Work
 from s3pipelines.core.imaging.work import run
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sources.source import Source

@@ -8,10 +8,11 @@ from dagster import MetadataValue, TableColumn, TableRecord, TableSchema
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import TableSchema as CatalogTable
 from s3pipelines.core.errors import printable
-from s3pipelines.core.imaging.missing import Work, count_missing
+from s3pipelines.core.imaging.missing import count_missing
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.report import Report
 from s3pipelines.core.imaging.summary import by_format
+from s3pipelines.core.imaging.wishes import Work
 from s3pipelines.core.preview.contact_sheet import contact_sheet
 from s3pipelines.core.preview.links import gallery_url
 from s3pipelines.core.preview.samples import sample_tiles

@@ -11,8 +11,8 @@ from s3pipelines.cli.selection import chosen_selection, selection_options, warn_
 from s3pipelines.core.preview.wording import human_bytes
 
 if TYPE_CHECKING:
-    from s3pipelines.core.imaging.missing import Kind
     from s3pipelines.core.imaging.report import Report
+    from s3pipelines.core.imaging.wishes import Kind
 
 SOME_FAILED = 1
 
@@ -65,8 +65,9 @@ def _derive(
     **options: Any,
 ) -> int:
     from s3pipelines.cli.reporting import report_derived
-    from s3pipelines.core.imaging.missing import Work, count_missing
+    from s3pipelines.core.imaging.missing import count_missing
     from s3pipelines.core.imaging.pool import DecodePool
+    from s3pipelines.core.imaging.wishes import Work
     from s3pipelines.core.imaging.work import run
 
     selection = chosen_selection(options)

@@ -16,9 +16,9 @@ from s3pipelines.core.index.refresh import Refresh
 if TYPE_CHECKING:
     from dagster import DagsterInstance, MetadataValue
 
-    from s3pipelines.core.imaging.missing import Work
     from s3pipelines.core.imaging.pool import DecodePool
     from s3pipelines.core.imaging.report import Report
+    from s3pipelines.core.imaging.wishes import Work
 
 
 def report_index(context: CliContext, outcome: Refresh | Batch) -> None:

@@ -14,9 +14,9 @@ from dagster import (
 
 from s3pipelines.assets.deriving import DERIVE_TAG
 from s3pipelines.core.errors import S3PipelinesError
-from s3pipelines.core.imaging.missing import Kind
 from s3pipelines.core.imaging.reader import reader_version
 from s3pipelines.core.imaging.wanted import Answers, Finding, Search, search
+from s3pipelines.core.imaging.wishes import Kind
 from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.instance.partitions import repair_partitions
 from s3pipelines.jobs.derive_images import check_images, make_thumbnails, read_image_headers

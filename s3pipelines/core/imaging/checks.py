@@ -9,9 +9,9 @@ from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import S3PipelinesError
 from s3pipelines.core.imaging.failures import failure_condition
-from s3pipelines.core.imaging.missing import Kind, Work, count_missing
+from s3pipelines.core.imaging.missing import count_missing
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
-from s3pipelines.core.imaging.wanted import KINDS
+from s3pipelines.core.imaging.wishes import KINDS, Kind, Work
 from s3pipelines.core.sources.source import Source
 
 

@@ -61,7 +61,7 @@ class Report:
 
     def count(self, done: Done) -> None:
         """Take one object in."""
-        row = done.row
+        row = done.outcome
         reason = row["error"]
         if reason is None:
             self.made += 1

@@ -16,7 +16,8 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS, OBJECTS_TAIL
 from s3pipelines.core.catalog.tables import files_of_source, find_table, table_errors
 from s3pipelines.core.errors import S3PipelinesError
-from s3pipelines.core.imaging.missing import Kind, Work, count_missing
+from s3pipelines.core.imaging.missing import count_missing
+from s3pipelines.core.imaging.wishes import Kind, Work
 from s3pipelines.core.sources.source import Derivative, Source
 from s3pipelines.core.sources.turns import in_turn
 

@@ -23,7 +23,8 @@ from s3pipelines.core.imaging.results import Thumbnail
 from s3pipelines.core.imaging.sparse import BytesSource
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams, make_thumbnail
 from s3pipelines.core.imaging.tiff_parts import coalesced
-from s3pipelines.core.imaging.work import Work, run
+from s3pipelines.core.imaging.wishes import Work
+from s3pipelines.core.imaging.work import run
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source
 from tests.core.imaging.conftest import MakePool

@@ -18,9 +18,11 @@ from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.errors import Archived
 from s3pipelines.core.imaging import steps, work
 from s3pipelines.core.imaging.limits import Limits
+from s3pipelines.core.imaging.missing import count_missing, missing
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams, thumbnail_name
-from s3pipelines.core.imaging.work import Report, Work, count_missing, missing, run
+from s3pipelines.core.imaging.wishes import Work
+from s3pipelines.core.imaging.work import Report, run
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage.access import Access
