@@ -138,12 +138,12 @@ def _wanted(connection: duckdb.DuckDBPyConnection, work: Work, prefix: str, sele
         objects = f"""(
             SELECT objects.*, {digest} AS params_digest, {width} AS max_width_px,
                 {height} AS max_height_px, {target} AS target, {clashes} AS clashes
-            FROM objects WHERE {_may_be_image(work)}
+            FROM objects WHERE {may_be_image(work)}
         ) AS objects"""
         columns += ", params_digest, max_width_px, max_height_px, target, clashes"
     return f"""
         SELECT {columns} FROM {objects}
-        WHERE {_may_be_image(work)} AND {in_shard} AND {_of_batch(work)} AND {selected}
+        WHERE {may_be_image(work)} AND {in_shard} AND {_of_batch(work)} AND {selected}
     """
 
 
@@ -224,7 +224,8 @@ def _known_to_be_none(work: Work) -> str:
     )"""
 
 
-def _may_be_image(work: Work) -> str:
+def may_be_image(work: Work) -> str:
+    """A condition over `objects`: what its name says does not rule an image out."""
     if work.sniff:
         return f"extension NOT IN ({_listed(NO_IMAGES)}) AND NOT ends_with(key, '/')"
     return f"extension IN ({_listed(IMAGE_EXTENSIONS)})"

@@ -16,7 +16,7 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import IMAGES
 from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.errors import Archived
-from s3pipelines.core.imaging import steps, work
+from s3pipelines.core.imaging import fetching, work
 from s3pipelines.core.imaging.limits import Limits
 from s3pipelines.core.imaging.missing import count_missing, missing
 from s3pipelines.core.imaging.pool import DecodePool
@@ -336,7 +336,7 @@ def test_objects_that_are_no_images_by_name_are_not_counted_as_failures(
 def test_a_large_object_goes_through_a_file_without_a_name(
     local_catalog: Catalog, bucket, put_objects, pool, monkeypatch, tmp_path: Path
 ):
-    monkeypatch.setattr(steps, "_IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr(fetching, "IN_MEMORY_BYTES", 100)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     put_objects("one.jpg", body=JPEG)
     indexed(local_catalog, bucket)
