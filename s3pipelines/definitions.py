@@ -9,15 +9,12 @@ from s3pipelines.assets.image_checks import image_checks
 from s3pipelines.assets.image_headers import image_headers
 from s3pipelines.assets.index_checks import index_checks
 from s3pipelines.assets.object_index import object_index
+from s3pipelines.assets.pyramids import pyramids
 from s3pipelines.assets.thumbnails import thumbnails
 from s3pipelines.assets.uploads import uploads
 from s3pipelines.jobs.batch_operations import apply_plan, batch_jobs, undo_plan
-from s3pipelines.jobs.derive_images import (
-    check_images,
-    make_thumbnails,
-    nightly_image_check,
-    read_image_headers,
-)
+from s3pipelines.jobs.daily_pyramids import build_daily_pyramids
+from s3pipelines.jobs.derive_images import JOBS, check_images, nightly_image_check
 from s3pipelines.jobs.optimize_catalog import nightly_optimize, optimize_catalog
 from s3pipelines.jobs.process_uploads import process_uploads
 from s3pipelines.jobs.refresh_index import (
@@ -27,6 +24,7 @@ from s3pipelines.jobs.refresh_index import (
     refresh_index,
 )
 from s3pipelines.jobs.register_source import register_source
+from s3pipelines.jobs.rerun_images import rerun_images
 from s3pipelines.resources.catalog import CatalogResource
 from s3pipelines.resources.duckdb import DuckDBResource
 from s3pipelines.resources.references import ReferenceIOManager
@@ -53,13 +51,13 @@ def build_definitions(
     """
     settings = settings or load_settings()
     return Definitions(
-        assets=[uploads, object_index, image_headers, thumbnails],
+        assets=[uploads, object_index, image_headers, thumbnails, pyramids],
         asset_checks=[index_checks, image_checks],
         jobs=[
             process_uploads,
             refresh_index,
-            read_image_headers,
-            make_thumbnails,
+            *JOBS.values(),
+            rerun_images,
             check_index,
             check_images,
             register_source,
@@ -68,7 +66,13 @@ def build_definitions(
             apply_plan,
             undo_plan,
         ],
-        schedules=[nightly_reindex, nightly_optimize, nightly_check, nightly_image_check],
+        schedules=[
+            nightly_reindex,
+            nightly_optimize,
+            nightly_check,
+            nightly_image_check,
+            build_daily_pyramids(settings),
+        ],
         sensors=[
             build_upload_events(settings),
             build_upload_listing(settings),

@@ -5,6 +5,7 @@ from botocore's standard chain.
 """
 
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -102,6 +103,14 @@ class Settings(BaseSettings):
         description="How long one run may work on the images of a source before it lets others "
         "have a turn, in seconds.",
     )
+    pyramids_schedule: str = Field(
+        default="30 5 * * *",
+        description="When `daily_pyramids` makes the pyramids that sources lack, in the words of "
+        "cron: minute, hour, day, month, weekday.",
+    )
+    pyramids_timezone: str = Field(
+        default="America/New_York", description="The time zone of that, by its IANA name."
+    )
     viewer_url: str = Field(
         default="http://127.0.0.1:3001",
         description="Where people reach the gallery; links in the Dagster UI lead there.",
@@ -111,6 +120,22 @@ class Settings(BaseSettings):
         ge=0,
         description="Sources of up to so many objects are counted afresh by the asset check.",
     )
+
+    @field_validator("pyramids_timezone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"there is no time zone {value!r}") from error
+        return value
+
+    @field_validator("pyramids_schedule")
+    @classmethod
+    def _has_five_fields(cls, value: str) -> str:
+        if len(value.split()) != 5:
+            raise ValueError(f"{value!r} has not five fields, as in '30 5 * * *'")
+        return value
 
     @field_validator("viewer_url")
     @classmethod

@@ -12,10 +12,11 @@ from typing import Any
 from benchmarks.contenders.million import READER_VERSION, SOURCE
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.imaging.checks import unreadable
-from s3pipelines.core.imaging.missing import Kind, Work, count_missing, missing
+from s3pipelines.core.imaging.missing import count_missing, missing
 from s3pipelines.core.imaging.summary import by_format
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
 from s3pipelines.core.imaging.wanted import Answers, search
+from s3pipelines.core.imaging.wishes import Kind, Work
 from s3pipelines.core.preview.gallery import Gallery, PageRequest
 from s3pipelines.core.preview.items import Show
 from s3pipelines.core.preview.page_tokens import token_of_key

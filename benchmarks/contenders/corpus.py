@@ -12,10 +12,10 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES
 from s3pipelines.core.catalog.views import create_source_views
-from s3pipelines.core.imaging.missing import Kind, Work
 from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.thumbnails import make_thumbnail
+from s3pipelines.core.imaging.wishes import Kind, Work
 from s3pipelines.core.imaging.work import run
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import s3_client

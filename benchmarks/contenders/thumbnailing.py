@@ -41,7 +41,8 @@ def fill_photographs(bucket: str, objects: str, *others: str) -> dict[str, Any]:
 def thumbnails_by_us(catalog: str, source_id: str, derivatives: str) -> dict[str, Any]:
     """The source's thumbnails, by the code that makes them in production."""
     from s3pipelines.core.catalog.catalog import Catalog
-    from s3pipelines.core.imaging.work import Work, run
+    from s3pipelines.core.imaging.wishes import Work
+    from s3pipelines.core.imaging.work import run
     from s3pipelines.core.storage.locations import parse_location
 
     home = Catalog(parse_location(catalog), derivatives=derivatives)

@@ -18,7 +18,9 @@ from s3pipelines.assets.failures import clear_failures
 from s3pipelines.assets.findings import findings_result
 from s3pipelines.core.errors import printable
 from s3pipelines.core.imaging.checks import Unreadable, lacking, unreadable
+from s3pipelines.core.imaging.orphans import orphans
 from s3pipelines.core.imaging.reader import reader_version
+from s3pipelines.core.imaging.wishes import Kind
 from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.resources.catalog import CatalogResource
 
@@ -37,9 +39,26 @@ _THUMBNAILS = AssetCheckSpec(
     asset="thumbnails",
     description="No object lacks its thumbnail at a source that asks for thumbnails.",
 )
+_PYRAMIDS = AssetCheckSpec(
+    "pyramids_are_complete",
+    asset="pyramids",
+    description="No object lacks its pyramid at a source that asks for pyramids.",
+)
+_ORPHANS = AssetCheckSpec(
+    "pyramids_have_objects",
+    asset="pyramids",
+    description="No pyramid is left of an object that was deleted.",
+)
+_COMPLETE: dict[Kind, AssetCheckSpec] = {
+    "header": _HEADERS,
+    "thumbnail": _THUMBNAILS,
+    "pyramid": _PYRAMIDS,
+}
 
 
-@multi_asset_check(specs=[_READABLE, _HEADERS, _THUMBNAILS], name="image_checks", can_subset=True)
+@multi_asset_check(
+    specs=[_READABLE, *_COMPLETE.values(), _ORPHANS], name="image_checks", can_subset=True
+)
 def image_checks(
     context: AssetCheckExecutionContext, catalog: CatalogResource
 ) -> Iterator[AssetCheckResult]:
@@ -50,12 +69,11 @@ def image_checks(
         sources = read_registry(where).sources
         if _READABLE.name in selected:
             yield _readable(unreadable(where, sources))
-        if _HEADERS.name in selected:
-            found = lacking(where, sources, "header", reader_version())
-            yield findings_result(_HEADERS, found)
-        if _THUMBNAILS.name in selected:
-            found = lacking(where, sources, "thumbnail", reader_version())
-            yield findings_result(_THUMBNAILS, found)
+        for kind, spec in _COMPLETE.items():
+            if spec.name in selected:
+                yield findings_result(spec, lacking(where, sources, kind, reader_version()))
+        if _ORPHANS.name in selected:
+            yield findings_result(_ORPHANS, orphans(where, sources, "pyramid"))
 
 
 def _readable(found: Sequence[Unreadable]) -> AssetCheckResult:

@@ -1,6 +1,7 @@
 """What runs over images show in the Dagster UI: numbers that plot, tables, the contact sheet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dagster import MetadataValue, TableColumn, TableRecord, TableSchema
@@ -8,21 +9,31 @@ from dagster import MetadataValue, TableColumn, TableRecord, TableSchema
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import TableSchema as CatalogTable
 from s3pipelines.core.errors import printable
-from s3pipelines.core.imaging.missing import Work, count_missing
+from s3pipelines.core.imaging.missing import count_missing
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.report import Report
 from s3pipelines.core.imaging.summary import by_format
-from s3pipelines.core.preview.contact_sheet import contact_sheet
+from s3pipelines.core.imaging.wishes import Kind, Work
+from s3pipelines.core.preview.contact_sheet import Tile, contact_sheet
 from s3pipelines.core.preview.links import gallery_url
+from s3pipelines.core.preview.pyramid_tiles import newest_pyramids
 from s3pipelines.core.preview.samples import sample_tiles
+from s3pipelines.core.sql.selection import Selection
 
 _MOST_FORMATS = 50
 
 
-def headers_metadata(
-    catalog: Catalog, work: Work, pool: DecodePool, report: Report
+def metadata_of(
+    catalog: Catalog, work: Work, pool: DecodePool, report: Report, viewer_url: str
 ) -> Mapping[str, MetadataValue]:
-    """The metadata of one materialization of `image_headers`."""
+    """The metadata of one materialization of the asset of this kind of work."""
+    own = _OF_KIND[work.kind](catalog, work, pool, report)
+    if work.kind == "thumbnail":
+        own["gallery"] = MetadataValue.url(gallery_url(viewer_url, work.source_id))
+    return {**own, **_numbers(catalog, work, pool, report)}
+
+
+def _of_headers(catalog: Catalog, work: Work, *_: object) -> dict[str, MetadataValue]:
     groups = by_format(catalog, work.source_id)[:_MOST_FORMATS]
     records = [
         {
@@ -35,26 +46,53 @@ def headers_metadata(
         for group in groups
     ]
     return {
-        **_numbers(catalog, work, pool, report),
         "dagster/partition_row_count": MetadataValue.int(sum(group.images for group in groups)),
         "images": MetadataValue.int(sum(group.images for group in groups)),
         "by_format": _table(records, ("format", "images", "widest_px", "highest_px", "megapixels")),
     }
 
 
-def thumbnails_metadata(
-    catalog: Catalog, work: Work, pool: DecodePool, report: Report, *, viewer_url: str
-) -> Mapping[str, MetadataValue]:
-    """The metadata of one materialization of `thumbnails`, with its contact sheet."""
-    sheet: dict[str, MetadataValue] = {}
-    # Dagster keeps some 440 kB per sheet for ever: none for a try of the sensor that made nothing.
-    if report.made or not work.patient:
-        tiles = sample_tiles(catalog, pool, work.source_id, work.params)
-        sheet = {"contact_sheet": MetadataValue.md(contact_sheet(pool, tiles))}
+def _of_thumbnails(
+    catalog: Catalog, work: Work, pool: DecodePool, report: Report
+) -> dict[str, MetadataValue]:
     return {
-        **sheet,
-        "gallery": MetadataValue.url(gallery_url(viewer_url, work.source_id)),
-        **_numbers(catalog, work, pool, report),
+        **_sheet(work, pool, report, lambda: sample_tiles(catalog, pool, work.source_id)),
+        **_written(catalog, work, report),
+    }
+
+
+def _of_pyramids(
+    catalog: Catalog, work: Work, pool: DecodePool, report: Report
+) -> dict[str, MetadataValue]:
+    images = max(report.made, 1)
+    reasons = [{"reason": name, "images": count} for name, count in report.failed.most_common()]
+    return {
+        **_sheet(work, pool, report, lambda: newest_pyramids(catalog, pool, work.source_id)),
+        **_written(catalog, work, report),
+        "s_per_image": MetadataValue.float(round(report.work_s / images, 3)),
+        "bytes_per_image": MetadataValue.int(report.bytes_written // images),
+        "reasons": _table(reasons, ("reason", "images")),
+    }
+
+
+_OF_KIND: dict[Kind, Callable[..., dict[str, MetadataValue]]] = {
+    "header": _of_headers,
+    "thumbnail": _of_thumbnails,
+    "pyramid": _of_pyramids,
+}
+
+
+def _sheet(
+    work: Work, pool: DecodePool, report: Report, tiles: Callable[[], Sequence[Tile]]
+) -> dict[str, MetadataValue]:
+    # Dagster keeps some 440 kB per sheet for ever: none for a try of the sensor that made nothing.
+    if not report.made and work.patient:
+        return {}
+    return {"contact_sheet": MetadataValue.md(contact_sheet(pool, tiles()))}
+
+
+def _written(catalog: Catalog, work: Work, report: Report) -> dict[str, MetadataValue]:
+    return {
         "bytes_written": MetadataValue.int(report.bytes_written),
         "location": MetadataValue.text(catalog.derivatives_location(work.source_id).uri),
     }
@@ -64,7 +102,8 @@ def _numbers(
     catalog: Catalog, work: Work, pool: DecodePool, report: Report
 ) -> dict[str, MetadataValue]:
     # Of the whole source, whatever this run was to do: it is plotted for its partition.
-    all_of_it = Work(work.source_id, work.kind, work.params, patient=True)
+    nothing = {"selection": Selection(), "again": frozenset[str](), "batch": None}
+    all_of_it = replace(work, patient=True, **nothing)
     left = count_missing(catalog, all_of_it, pool.reader_version)
     table: CatalogTable = work.table
     failures = [

@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from s3pipelines.cli.context import CliContext
-from s3pipelines.cli.output import json_option, print_fields, print_json, print_table
+from s3pipelines.cli.image_output import print_report
+from s3pipelines.cli.output import json_option
 from s3pipelines.cli.progress import progress_bar
 from s3pipelines.cli.selection import chosen_selection, selection_options, warn_of_unknown_keys
-from s3pipelines.core.preview.wording import human_bytes
 
 if TYPE_CHECKING:
-    from s3pipelines.core.imaging.missing import Kind
     from s3pipelines.core.imaging.report import Report
+    from s3pipelines.core.imaging.wishes import Kind
+    from s3pipelines.core.sql.selection import Selection
 
 SOME_FAILED = 1
 
@@ -27,7 +28,7 @@ _again = click.option(
 
 @click.group()
 def images() -> None:
-    """The images of a source: headers and thumbnails.
+    """The images of a source: headers, thumbnails and pyramids.
 
     Only what is missing is done: objects without a row in the state that they have now. Whatever
     cannot be read becomes a row with its reason; the exit status is 1 then.
@@ -56,6 +57,20 @@ def thumbnails(context: CliContext, **options: Any) -> int:
     return _derive(context, "thumbnail", **options)
 
 
+@images.command()
+@_source
+@selection_options
+@_again
+@json_option
+@click.pass_obj
+def pyramids(context: CliContext, **options: Any) -> int:
+    """Make a tiled pyramid TIFF of each image, as the source wants it (see 'sources update').
+
+    Each is compared with its image before it appears under its key.
+    """
+    return _derive(context, "pyramid", **options)
+
+
 def _derive(
     context: CliContext,
     kind: "Kind",
@@ -64,21 +79,35 @@ def _derive(
     as_json: bool,
     **options: Any,
 ) -> int:
-    from s3pipelines.cli.reporting import report_derived
-    from s3pipelines.core.imaging.missing import Work, count_missing
-    from s3pipelines.core.imaging.pool import DecodePool
-    from s3pipelines.core.imaging.work import run
-
     selection = chosen_selection(options)
-    work = Work(source_id, kind, selection=selection, again=_reasons(again))
     unknown = warn_of_unknown_keys(context, source_id, selection)
-    with DecodePool() as pool:
+    report = _made(context, kind, source_id, selection, _reasons(again))
+    print_report(source_id, report, as_json)
+    return SOME_FAILED if report.failures or unknown else 0
+
+
+def _made(
+    context: CliContext,
+    kind: "Kind",
+    source_id: str,
+    selection: "Selection",
+    again: frozenset[str] = frozenset(),
+) -> "Report":
+    from s3pipelines.cli.reporting import report_derived
+    from s3pipelines.core.imaging.missing import count_missing
+    from s3pipelines.core.imaging.pool import DecodePool
+    from s3pipelines.core.imaging.wishes import LIMITS, work_on
+    from s3pipelines.core.imaging.work import run
+    from s3pipelines.core.sources.registry import get_source
+
+    source = get_source(context.catalog, source_id)
+    work = work_on(source, kind, selection=selection, again=again)
+    with DecodePool(LIMITS[kind]) as pool:
         total = count_missing(context.catalog, work, pool.reader_version)
         with progress_bar(f"{kind}s", total) as advance:
             report = run(context.catalog, work, pool=pool, progress=lambda r: advance(r.objects))
-        _print(source_id, report, as_json)
         report_derived(context, work, pool, report)
-    return SOME_FAILED if report.failures or unknown else 0
+    return report
 
 
 def _reasons(given: tuple[str, ...]) -> frozenset[str]:
@@ -93,26 +122,84 @@ def _reasons(given: tuple[str, ...]) -> frozenset[str]:
     return frozenset(given)
 
 
-def _print(source_id: str, report: "Report", as_json: bool) -> None:
-    fields = {
-        "source": source_id,
-        "made": report.made,
-        "failed": report.failures,
-        "archived": report.archived,
-        "no_images": report.no_images,
-        "bytes_read": report.bytes_read,
-        "bytes_written": report.bytes_written,
-        "duration_s": round(report.duration_s, 3),
-        "images_per_s": round(report.images_per_s, 1),
-    }
-    if as_json:
-        failures = [vars(example) for example in report.examples]
-        print_json({**fields, "reasons": dict(report.failed), "failures": failures})
-        return
-    sizes = {name: human_bytes(fields[name]) for name in ("bytes_read", "bytes_written")}
-    print_fields({**fields, **sizes})
-    if report.examples:
-        rows = [(example.reason, example.key, example.detail) for example in report.examples]
-        print_table(["reason", "key", "detail"], rows)
-        if report.failures > len(rows):
-            click.echo(f"{len(rows)} of {report.failures:,}; all are in the table.")
+@images.command()
+@_source
+@selection_options
+@json_option
+@click.pass_obj
+def verify(context: CliContext, source_id: str, as_json: bool, **options: Any) -> int:
+    """Fetch the pyramids of a source, reopen them, and compare them with what was written.
+
+    Those that are gone or changed are listed, and the exit status is 1; 'images rerun' makes them
+    again.
+    """
+    from s3pipelines.cli.image_output import print_audit
+    from s3pipelines.core.imaging.audit import audit, count_made
+    from s3pipelines.core.imaging.pool import DecodePool
+    from s3pipelines.core.imaging.wishes import LIMITS, work_on
+    from s3pipelines.core.sources.registry import get_source
+
+    selection = chosen_selection(options)
+    source = get_source(context.catalog, source_id)
+    unknown = warn_of_unknown_keys(context, source_id, selection)
+    work = work_on(source, "pyramid", selection=selection)
+    with DecodePool(LIMITS["pyramid"]) as pool:
+        total = count_made(context.catalog, work)
+        with progress_bar("pyramids", total) as advance:
+            done = audit(context.catalog, work, pool, progress=advance)
+    print_audit(source_id, done, as_json)
+    return SOME_FAILED if done.faults or unknown else 0
+
+
+@images.command()
+@_source
+@json_option
+@click.pass_obj
+def quarantine(context: CliContext, source_id: str, as_json: bool) -> int:
+    """List what could not be made of the objects as they are: why, how often, when again."""
+    from s3pipelines.cli.image_output import print_failing
+    from s3pipelines.core.imaging.quarantine import failing
+
+    found = failing(context.catalog, source_id)
+    print_failing(source_id, found, as_json)
+    return SOME_FAILED if found else 0
+
+
+@images.command()
+@_source
+@selection_options
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    metavar="KIND",
+    help="header, thumbnail or pyramid; may be repeated. By default all that the source asks for.",
+)
+@click.option("--now", is_flag=True, help="Make them here and now, not with the next run.")
+@json_option
+@click.pass_obj
+def rerun(
+    context: CliContext,
+    source_id: str,
+    kinds: tuple[str, ...],
+    now: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Make headers, thumbnails or pyramids again, whether or not they were made well."""
+    from s3pipelines.cli.image_output import print_asked, print_reports
+    from s3pipelines.core.imaging.rerun import ask_again, chosen_kinds
+    from s3pipelines.core.sources.registry import get_source
+
+    source = get_source(context.catalog, source_id)
+    chosen = chosen_kinds(source, kinds)
+    selection = chosen_selection(options)
+    unknown = warn_of_unknown_keys(context, source_id, selection)
+    objects = ask_again(context.catalog, source_id, chosen, selection)
+    if not now:
+        print_asked(source_id, objects, chosen, as_json)
+        return SOME_FAILED if unknown else 0
+    reports = {kind: _made(context, kind, source_id, selection) for kind in chosen}
+    print_reports(source_id, reports, as_json)
+    failed = any(report.failures for report in reports.values())
+    return SOME_FAILED if failed or unknown else 0

@@ -16,9 +16,9 @@ from s3pipelines.core.index.refresh import Refresh
 if TYPE_CHECKING:
     from dagster import DagsterInstance, MetadataValue
 
-    from s3pipelines.core.imaging.missing import Work
     from s3pipelines.core.imaging.pool import DecodePool
     from s3pipelines.core.imaging.report import Report
+    from s3pipelines.core.imaging.wishes import Work
 
 
 def report_index(context: CliContext, outcome: Refresh | Batch) -> None:
@@ -30,19 +30,14 @@ def report_index(context: CliContext, outcome: Refresh | Batch) -> None:
 
 
 def report_derived(context: CliContext, work: "Work", pool: "DecodePool", report: "Report") -> None:
-    """Add a materialization of `image_headers` or `thumbnails` that no run made."""
-    from s3pipelines.assets.image_metadata import headers_metadata, thumbnails_metadata
+    """Add a materialization of what is made of images that no run made."""
+    from s3pipelines.assets.deriving import ASSETS
+    from s3pipelines.assets.image_metadata import metadata_of
 
     with _warned():
-        if work.kind == "header":
-            metadata = headers_metadata(context.catalog, work, pool, report)
-            _report_materialization("image_headers", work.source_id, metadata)
-        else:
-            viewer_url = context.settings.viewer_url
-            metadata = thumbnails_metadata(
-                context.catalog, work, pool, report, viewer_url=viewer_url
-            )
-            _report_materialization("thumbnails", work.source_id, metadata)
+        url = context.settings.viewer_url
+        metadata = metadata_of(context.catalog, work, pool, report, url)
+        _report_materialization(ASSETS[work.kind], work.source_id, metadata)
 
 
 def report_created(source_id: str) -> None:

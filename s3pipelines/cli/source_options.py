@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import click
 
+from s3pipelines.cli.pyramid_options import PYRAMID_OPTIONS, chosen_pyramid
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sources.source import Derivative
 
@@ -29,11 +30,7 @@ _OPTIONS = (
         metavar="LIST",
         help=f"Derivatives to make, of {','.join(get_args(Derivative))}; none by default.",
     ),
-    click.option(
-        "--pyramids",
-        type=click.Choice(["on-arrival", "scheduled"]),
-        help="When pyramids are made.",
-    ),
+    *PYRAMID_OPTIONS,
     click.option(
         "--fresh-within",
         "fresh_within_hours",
@@ -76,6 +73,7 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def chosen(options: dict[str, Any]) -> dict[str, Any]:
     """The options that were given, as the fields of a source."""
     given = {name: value for name, value in options.items() if value not in (None, ())}
+    given = chosen_pyramid(given)
     if "tags" in given:
         given["tags"] = _parse_tags(given["tags"])
     if "derive" in given:

@@ -1,6 +1,7 @@
-"""`read_image_headers`, `make_thumbnails`: what is made of images; `check_images`: the checks."""
+"""`read_image_headers`, `make_thumbnails`, `make_pyramids`; `check_images`: the checks."""
 
 from dagster import (
+    AssetsDefinition,
     AssetSelection,
     DefaultScheduleStatus,
     RunRequest,
@@ -9,35 +10,44 @@ from dagster import (
     in_process_executor,
     schedule,
 )
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from s3pipelines.assets.image_headers import image_headers
+from s3pipelines.assets.pyramids import pyramids
 from s3pipelines.assets.thumbnails import thumbnails
+from s3pipelines.core.imaging.wishes import Kind
 
 # One step each; the decode workers are processes of their own anyway.
 _EXECUTOR = in_process_executor
 
-read_image_headers = define_asset_job(
-    "read_image_headers",
-    selection=AssetSelection.assets(image_headers).without_checks(),
-    executor_def=_EXECUTOR,
-    description="Read the header of every image of a source that has none yet. Choose the source "
-    "as the partition.",
-)
 
-make_thumbnails = define_asset_job(
-    "make_thumbnails",
-    selection=AssetSelection.assets(thumbnails).without_checks(),
-    executor_def=_EXECUTOR,
-    description="Make the thumbnail of every image of a source that has none yet. Choose the "
-    "source as the partition.",
-)
+def _job(name: str, made: AssetsDefinition, what: str) -> UnresolvedAssetJobDefinition:
+    return define_asset_job(
+        name,
+        selection=AssetSelection.assets(made).without_checks(),
+        executor_def=_EXECUTOR,
+        description=f"{what} of every image of a source that has none yet. Choose the source as "
+        "the partition.",
+    )
+
+
+read_image_headers = _job("read_image_headers", image_headers, "Read the header")
+make_thumbnails = _job("make_thumbnails", thumbnails, "Make the thumbnail")
+make_pyramids = _job("make_pyramids", pyramids, "Make the pyramid TIFF")
+
+# The job of each kind of work.
+JOBS: dict[Kind, UnresolvedAssetJobDefinition] = {
+    "header": read_image_headers,
+    "thumbnail": make_thumbnails,
+    "pyramid": make_pyramids,
+}
 
 check_images = define_asset_job(
     "check_images",
-    selection=AssetSelection.checks_for_assets(image_headers, thumbnails),
+    selection=AssetSelection.checks_for_assets(image_headers, thumbnails, pyramids),
     executor_def=_EXECUTOR,
-    description="Check all images: readable, with headers and thumbnails where sources ask for "
-    "them. Nothing to configure.",
+    description="Check all images: readable, with all that sources ask for, and no file without "
+    "its object. Nothing to configure.",
 )
 
 

@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 
 from dagster import AssetKey, DagsterInstance, RunRequest
 
+from s3pipelines.assets.deriving import ASSETS
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.detection.pending import next_attempt, read_pending
+from s3pipelines.core.imaging.wishes import kinds_on_arrival
 from s3pipelines.core.sources.source import Source
 from s3pipelines.jobs.process_uploads import process_uploads
 from s3pipelines.jobs.refresh_index import INDEX_SOURCE_TAG
 from s3pipelines.sensors.run_requests import Materializing, reason_to_wait
 
 APPLIES = Materializing("object_index", process_uploads.name)
-_ON_ARRIVAL = {"headers": "image_headers", "thumbnails": "thumbnails"}
 # Before backfills and nightly listings: somebody has just uploaded something.
 _PRIORITY = "1"
 _READS_IN_FLIGHT = 16
@@ -72,7 +73,7 @@ def batch_request(
 
     A listing in full is no arrival: what is missing then is the work of `missing_derivatives`.
     """
-    wished = [asset for wish, asset in _ON_ARRIVAL.items() if wish in source.derive]
+    wished = [ASSETS[kind] for kind in kinds_on_arrival(source)]
     wanted = [] if full else wished
     return RunRequest(
         run_key=f"{batch}/{attempt}",

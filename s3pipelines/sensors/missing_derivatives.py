@@ -1,4 +1,4 @@
-"""`missing_derivatives`: requests the headers and thumbnails that sources ask for and lack."""
+"""`missing_derivatives`: requests what sources ask for and lack, but for daily pyramids."""
 
 from datetime import UTC, datetime
 
@@ -12,22 +12,22 @@ from dagster import (
     sensor,
 )
 
-from s3pipelines.assets.deriving import DERIVE_TAG
+from s3pipelines.assets.deriving import ASSETS
 from s3pipelines.core.errors import S3PipelinesError
-from s3pipelines.core.imaging.missing import Kind
 from s3pipelines.core.imaging.reader import reader_version
-from s3pipelines.core.imaging.wanted import Answers, Finding, Search, search
+from s3pipelines.core.imaging.wanted import Answers, Search, search
+from s3pipelines.core.imaging.wishes import Kind
 from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.instance.partitions import repair_partitions
-from s3pipelines.jobs.derive_images import check_images, make_thumbnails, read_image_headers
+from s3pipelines.jobs.derive_images import JOBS, check_images
+from s3pipelines.jobs.derive_requests import derive_request
 from s3pipelines.resources.catalog import CatalogResource
 from s3pipelines.sensors.run_requests import Materializing, reason_to_wait
 from s3pipelines.settings import Settings
 
 _BUDGET_S = 5
 _MADE_BY: dict[Kind, Materializing] = {
-    "header": Materializing("image_headers", read_image_headers.name),
-    "thumbnail": Materializing("thumbnails", make_thumbnails.name),
+    kind: Materializing(ASSETS[kind], job.name) for kind, job in JOBS.items()
 }
 
 
@@ -36,11 +36,12 @@ def build_missing_derivatives(settings: Settings) -> SensorDefinition:
 
     @sensor(
         name="missing_derivatives",
-        jobs=[read_image_headers, make_thumbnails, check_images],
+        jobs=[*JOBS.values(), check_images],
         minimum_interval_seconds=settings.derive_interval_s,
         default_status=DefaultSensorStatus.RUNNING,
-        description="Looks which objects lack a header or thumbnail that their source asks for, "
-        "and requests one run per asset and source; at the end, the checks.",
+        description="Looks which objects lack a header, thumbnail or (where it is made on arrival) "
+        "pyramid that their source asks for, and requests one run per asset and source; at the "
+        "end, the checks.",
     )
     def missing_derivatives(
         context: SensorEvaluationContext, catalog: CatalogResource
@@ -84,7 +85,11 @@ def _translate(
     for problem in problems:
         context.log.warning(problem)
     moment = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"
-    requests = [_request(finding, moment) for finding in shown.findings]
+    # Patient with objects that S3 does not give, as nobody waits for it.
+    requests = [
+        derive_request(found.source, found.kind, moment, {"patient": True})
+        for found in shown.findings
+    ]
     check = shown.quiet and shown.answers.unchecked
     if check:
         requests.append(RunRequest(run_key=f"checks/{moment}", job_name=check_images.name))
@@ -94,20 +99,4 @@ def _translate(
         run_requests=requests,
         skip_reason=None if requests else said,
         cursor=shown.answers.model_copy(update={"unchecked": unchecked}).to_cursor(),
-    )
-
-
-def _request(finding: Finding, moment: str) -> RunRequest:
-    """One run, patient with objects that S3 does not give, as nobody waits for it."""
-    what, source = _MADE_BY[finding.kind], finding.source
-    return RunRequest(
-        run_key=f"{source.id}/{source.generation}/{finding.kind}/{moment}",
-        job_name=what.job,
-        partition_key=source.id,
-        run_config={"ops": {what.asset: {"config": {"patient": True}}}},
-        # After the index, which a sensor or a person waits for; headers before thumbnails.
-        tags={
-            DERIVE_TAG: finding.kind,
-            "dagster/priority": "-1" if finding.kind == "header" else "-2",
-        },
     )

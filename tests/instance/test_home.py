@@ -12,7 +12,7 @@ from dagster import DagsterInstance
 from dagster._core.instance.config import get_tick_retention_settings
 from dagster._core.scheduler.instigation import TickStatus
 
-from s3pipelines.assets.deriving import DERIVE_TAG
+from s3pipelines.assets.deriving import DERIVE_TAG, PYRAMIDS_TAG
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.instance.home import ensure_home, exclusive_home, open_instance
 from s3pipelines.jobs.refresh_index import INDEX_SOURCE_TAG, REINDEX_TAG
@@ -67,14 +67,15 @@ def test_dagster_sends_nothing_home_and_shows_no_welcome(instance):
     assert not instance.nux_enabled
 
 
-def test_six_runs_at_once_of_which_two_are_left_to_arrivals(instance):
+def test_seven_runs_at_once_of_which_two_are_left_to_arrivals(instance):
     queue = instance.get_concurrency_config().run_queue_config
     assert queue is not None
-    assert queue.max_concurrent_runs == 6
+    assert queue.max_concurrent_runs == 7
     assert queue.tag_concurrency_limits == [
         {"key": INDEX_SOURCE_TAG, "value": {"applyLimitPerUniqueValue": True}, "limit": 1},
         {"key": REINDEX_TAG, "limit": 2},
         {"key": DERIVE_TAG, "limit": 2},
+        {"key": PYRAMIDS_TAG, "limit": 1},
     ]
     coordinator = instance.get_ref().run_coordinator_data
     assert coordinator is not None

@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, Dialog, Page
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.imaging.budget import Slots
 from s3pipelines.core.imaging.pool import DecodePool
-from s3pipelines.core.imaging.work import Work, run
+from s3pipelines.core.imaging.wishes import Work
+from s3pipelines.core.imaging.work import run
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source
 from s3pipelines.core.storage.access import Access

@@ -36,6 +36,15 @@ class Template:
     tags: frozenset[str]
     _pieces: tuple[tuple[str, str | None, str], ...]
 
+    @property
+    def tells_apart(self) -> bool:
+        """No two keys of a source can have the same target."""
+        parts = {part for _, part, _ in self._pieces if part is not None}
+        # Two parts beside each other could be divided in more than one way.
+        if "key" in parts:
+            return len(parts) == 1
+        return [part for _, part, _ in self._pieces if part is not None] == ["parent", "name"]
+
     def expression(self, prefix: str) -> str:
         """The target as SQL over the view `objects`; NULL where a tag is missing.
 

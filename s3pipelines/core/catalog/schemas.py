@@ -197,7 +197,12 @@ DERIVATIVES = TableSchema(
         Column("key", pa.string(), "Full key of the object that it was made from."),
         Column("etag", pa.string(), "ETag of the state that it was made from."),
         Column("kind", pa.string(), "`thumbnail`, `pyramid` or `convert`."),
-        Column("params_digest", pa.string(), "Names the parameters that it was made with."),
+        Column(
+            "params_digest",
+            pa.string(),
+            "Names the parameters that it was made with, with the cap of a pyramid "
+            "(`DIGEST-843x560`), and the page from the second on (`DIGEST/2`).",
+        ),
         Column("uri", pa.string(), "Where it lies.", True),
         Column("size_bytes", pa.int64(), "Its size in bytes.", True),
         Column("width_px", pa.int64(), "Its width.", True),
@@ -247,6 +252,21 @@ TAGS = TableSchema(
     ),
 )
 
+RERUNS = TableSchema(
+    name="reruns",
+    description="What somebody asked to have made again: one row per object, kind and request.",
+    identity=("source", "key", "kind"),
+    latest_by="asked_at",
+    version=1,
+    columns=(
+        Column("source", pa.string(), "Id of the source; the table is partitioned by it."),
+        Column("key", pa.string(), "Full key of the object."),
+        Column("kind", pa.string(), "`header`, `thumbnail` or `pyramid`."),
+        Column("asked_at", TIMESTAMP, "When; what was made before is made again."),
+        Column("asked_by", pa.string(), "Who."),
+    ),
+)
+
 OPERATIONS = TableSchema(
     name="operations",
     description="What batch operations did: one row per object of a plan and attempt; the latest "
@@ -289,6 +309,7 @@ TABLES: tuple[TableSchema, ...] = (
     REJECTED,
     IMAGES,
     DERIVATIVES,
+    RERUNS,
     ANNOTATIONS,
     TAGS,
     OPERATIONS,

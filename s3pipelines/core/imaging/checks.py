@@ -9,9 +9,9 @@ from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import S3PipelinesError
 from s3pipelines.core.imaging.failures import failure_condition
-from s3pipelines.core.imaging.missing import Kind, Work, count_missing
+from s3pipelines.core.imaging.missing import count_missing
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
-from s3pipelines.core.imaging.wanted import KINDS
+from s3pipelines.core.imaging.wishes import Kind, kinds_of, work_on
 from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.source import Source
 
@@ -48,10 +48,10 @@ def lacking(
     """Sources that ask for this kind of work and have objects without it, and how many."""
     found: dict[str, str] = {}
     for source in sources:
-        if kind not in {KINDS[wish] for wish in source.derive if wish in KINDS}:
+        if kind not in kinds_of(source):
             continue
         try:
-            work = Work(source.id, kind, patient=True)
+            work = work_on(source, kind, patient=True)
             if objects := count_missing(catalog, work, reader_version):
                 found[source.id] = f"{counted(objects, 'object')} to go"
         except S3PipelinesError as error:
@@ -73,6 +73,12 @@ def _unreadable(catalog: Catalog, source_id: str) -> list[Unreadable]:
                 SELECT key, error, error_detail, extension, 1
                 FROM objects JOIN derivatives USING (source, key, etag)
                 WHERE kind = 'thumbnail' AND params_digest = {digest} AND {failure_condition()}
+                UNION ALL
+                -- Of the parameters that were tried last.
+                SELECT key, arg_max(error, made_at), arg_max(error_detail, made_at),
+                    any_value(extension), 2
+                FROM objects JOIN derivatives USING (source, key, etag) WHERE kind = 'pyramid'
+                GROUP BY key HAVING arg_max(if({failure_condition()}, 1, 0), made_at) = 1
             ), one_each AS (
                 SELECT key, arg_min(error, place) AS error, arg_min(error_detail, place) AS detail
                 FROM failed GROUP BY key

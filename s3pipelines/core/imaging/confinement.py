@@ -11,10 +11,10 @@ _OPEN_FILES = 64
 _GRACE_S = 2
 
 
-def confine() -> None:
-    """For good: no core dumps, no files written, few files open."""
+def confine(file_bytes: int) -> None:
+    """For good: no core dumps, no file written beyond so many bytes, few files open."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = _OPEN_FILES if most == resource.RLIM_INFINITY else min(_OPEN_FILES, most)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))

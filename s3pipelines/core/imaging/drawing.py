@@ -4,34 +4,20 @@ import io
 from typing import Any
 
 import pyvips
-from PIL import Image, ImageOps, Jpeg2KImagePlugin
+from PIL import Image, Jpeg2KImagePlugin
 
 from s3pipelines.core.imaging import pillow, tone, vips
 from s3pipelines.core.imaging.inspection import svg_text
 from s3pipelines.core.imaging.limits import Limits
 from s3pipelines.core.imaging.outcomes import Refused
+from s3pipelines.core.imaging.pillow_pixels import check_memory, upright_pixels
 from s3pipelines.core.imaging.reading import Known, check_size, first_that_reads, identify
 from s3pipelines.core.imaging.results import Thumbnail
 from s3pipelines.core.imaging.sparse import SparseFile
 from s3pipelines.core.imaging.tiff import level_options
 
-_BYTES = {"uchar": 1, "char": 1, "ushort": 2, "short": 2, "double": 8, "complex": 8}
-# Formats that libvips can only decode as a whole, whatever the file.
-_WHOLE = frozenset({"avif", "heic", "gif", "webp"})
-# Pillow holds an image in its own mode, as bytes, and as what libvips is given.
-_PILLOW_COPIES = 3
 # The description in the profile that most cameras and programs embed.
 _SRGB = b"sRGB IEC61966-2.1"
-# Pillow's mode -> bands and format in libvips; others are converted to RGB first.
-_MODES = {
-    "L": (1, "uchar", "b-w"),
-    "RGB": (3, "uchar", "srgb"),
-    "RGBA": (4, "uchar", "srgb"),
-    "CMYK": (4, "uchar", "cmyk"),
-    "I;16": (1, "ushort", "grey16"),
-    "I": (1, "int", "b-w"),
-    "F": (1, "float", "b-w"),
-}
 
 
 def draw(
@@ -104,7 +90,7 @@ def _reduced(source: Any, known: Known, box_px: int, limits: Limits) -> Any:
     level = f",{level_options(known.tiff, box_px)}" if known.tiff else ""
     options = f"[fail_on={vips.FAIL_ON}{level}]"
     header: Any = pyvips.Image.new_from_source(source, options, access="sequential")
-    check_size(limits, header.width, header.height, _whole_bytes(header, known))
+    check_size(limits, header.width, header.height, vips.whole_bytes(header, known.name))
     if tone.is_measurement(header):
         return _finished(_measured(header, box_px))
     preview = _preview(header, box_px)
@@ -126,15 +112,6 @@ def _box(image: Any, box_px: int) -> dict[str, Any]:
     if other or image.interpretation not in ("srgb", "rgb16", "b-w", "grey16"):
         arguments["export_profile"] = "srgb"
     return arguments
-
-
-def _whole_bytes(image: Any, known: Known) -> int:
-    """Bytes that decoding needs at once; 0 if the image comes line by line."""
-    if known.name == "jpeg" and vips.field(image, "interlaced"):
-        return image.width * image.height * image.bands * 2  # Coefficients, not pixels.
-    if known.name not in _WHOLE and not vips.field(image, "interlaced"):
-        return 0
-    return image.width * image.height * max(image.bands, 3) * _BYTES.get(image.format, 4)
 
 
 def _preview(image: Any, box_px: int) -> Any | None:
@@ -179,23 +156,10 @@ def _finished(image: Any) -> Any:
 
 
 def _by_pillow(file: SparseFile, known: Known, box_px: int, limits: Limits) -> Any:
-    image = _loaded(file, known, box_px, limits)
-    try:
-        upright = ImageOps.exif_transpose(image)
-        profile = image.info.get("icc_profile")
-        shown = _in_known_mode(upright)
-    except pillow.DAMAGED as error:
-        raise pillow.pillow_failure(error) from error
-    bands, number, interpretation = _MODES[shown.mode]
-    # Kept by a name: libvips reads these bytes in place.
-    pixels = shown.tobytes()
-    whole: Any = pyvips.Image.new_from_memory(pixels, shown.width, shown.height, bands, number)
-    whole = whole.copy(interpretation=interpretation)
-    if tone.is_measurement(whole):
-        return _finished(_measured(whole, box_px))
-    if profile and shown.mode == image.mode:
-        whole.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-    return _finished(whole.thumbnail_image(box_px, **_box(whole, box_px)))
+    whole = upright_pixels(_loaded(file, known, box_px, limits))
+    if tone.is_measurement(whole.image):
+        return _finished(_measured(whole.image, box_px))
+    return _finished(whole.image.thumbnail_image(box_px, **_box(whole.image, box_px)))
 
 
 def _loaded(file: SparseFile, known: Known, box_px: int, limits: Limits) -> Image.Image:
@@ -215,9 +179,7 @@ def _loaded_at(
     file: SparseFile, known: Known, box_px: int, limits: Limits, halvings: int
 ) -> Image.Image:
     image = pillow.open_image(io.BufferedReader(file), known.name)
-    pixel_bytes = _PILLOW_COPIES * max(len(image.getbands()), 3)
-    decoded_px = (image.width >> halvings) * (image.height >> halvings)
-    check_size(limits, image.width, image.height, decoded_px * pixel_bytes)
+    check_memory(image, limits, halvings)
     try:
         if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
             image.reduce = halvings  # pyright: ignore[reportAttributeAccessIssue]
@@ -245,15 +207,3 @@ def _jpeg_2000_levels(file: SparseFile) -> int:
     if start < 0 or marker < 0 or marker + 10 > len(head):
         return 0
     return min(head[marker + 9], 32)
-
-
-def _in_known_mode(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        if image.mode in ("I;16", "I;16L", "I;16N"):
-            return image if image.mode == "I;16" else image.convert("I")
-        return image.convert("I")
-    if image.mode in _MODES:
-        return image
-    if "transparency" in image.info or image.mode in ("LA", "PA", "La", "RGBa"):
-        return image.convert("RGBA")
-    return image.convert("L" if image.mode == "1" else "RGB")

@@ -21,6 +21,7 @@ class Limits:
         max_header_bytes: Most that is fetched of a file to read its header.
         memory_bytes: What a worker may take beyond what it has when idle (address space).
         wall_s: How long one image may take, in seconds; also its limit of processor time.
+        max_output_bytes: Largest file that may be written; 0: none at all.
     """
 
     max_pixels: int = 1_000_000_000
@@ -29,6 +30,7 @@ class Limits:
     max_header_bytes: int = 64 * _MB
     memory_bytes: int = 1024 * _MB
     wall_s: float = 60
+    max_output_bytes: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Its fields, as they are sent to a worker."""

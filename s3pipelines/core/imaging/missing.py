@@ -1,94 +1,45 @@
-"""Which objects of a source still want a header or a thumbnail: one anti-join.
+"""Which objects of a source still want a header, a thumbnail or a pyramid: one anti-join.
 
-A row says that an object was handled in the state of its ETag (and, for thumbnails, with these
-parameters). What has no such row is missing, and so are failures that may end differently now:
+A row says that an object was handled in the state of its ETag (and, where there are some, with
+these parameters). What has no such row is missing, and so are failures that may end differently
+now:
 
 - the storage did not give the object: each time, or after ever longer pauses (`patient`);
 - the worker hung, crashed or ran out of memory: up to three times by the same libraries;
 - the libraries have changed since;
 - the object was archived, and is in another storage class now.
+
+And what somebody has asked to have made again since it was made.
 """
 
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 import duckdb
 import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
-from s3pipelines.core.catalog.schemas import CHANGES, DERIVATIVES, IMAGES, OBJECTS, TableSchema
+from s3pipelines.core.catalog.schemas import CHANGES, DERIVATIVES, IMAGES, OBJECTS, RERUNS
 from s3pipelines.core.catalog.views import create_source_views
+from s3pipelines.core.imaging.caps import cap_columns, digest_column, tables_of_rules
 from s3pipelines.core.imaging.extensions import IMAGES as IMAGE_EXTENSIONS
 from s3pipelines.core.imaging.extensions import NO_IMAGES
 from s3pipelines.core.imaging.outcomes import ATTEMPTS, MACHINE_REASONS, STORAGE_REASONS
-from s3pipelines.core.imaging.thumbnails import ThumbnailParams
+from s3pipelines.core.imaging.wishes import Item, Work
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sql.failures import RAISED_BY_DUCKDB, statement_error
-from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage.ranged_reads import ARCHIVED_CLASSES
 
-Kind = Literal["header", "thumbnail"]
+# The parameters of a derivative as SQL, whichever page of the object it shows.
+OF_ALL_PAGES = "split_part(params_digest, '/', 1)"
 _BATCH_ROWS = 2048
 # What may end differently now, as bits of one number: the latest attempt failed because of the
 # storage, of the machine, with other libraries, as archived, for a reason to be tried again.
 _STORAGE, _MACHINE, _OTHER_READER, _ARCHIVED, _AGAIN = 1, 2, 4, 8, 16
 # After so many failures of the storage, the next try waits 2, 4, 8 … minutes, at most a day.
 _PAUSE_S = "least(86400, 60 * pow(2, least(storage_failures, 20)))"
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is wanted of which objects.
-
-    Attributes:
-        source_id: A registered source.
-        kind: Rows of `images`, or thumbnails and their rows of `derivatives`.
-        params: How thumbnails are to be.
-        selection: Of which objects.
-        sniff: Also look at objects whose name does not tell whether they are images (no or an
-            unknown extension). That costs a GET request each, once per state: 0.40 USD per
-            million on AWS. Extensions that are certainly none are never looked at.
-        again: Reasons of failures that are tried again whatever the rules say, as after a repair.
-        patient: Nobody waits for it: objects that the storage did not give are asked for again
-            only after a while, so that a source that denies access is not asked day and night.
-        batch: Only objects that this batch of the ledger changed, in the last day.
-        shard: Take the objects of one of several equal parts: its number and how many there are.
-    """
-
-    source_id: str
-    kind: Kind
-    params: ThumbnailParams = field(default_factory=ThumbnailParams)
-    selection: Selection = field(default_factory=Selection)
-    sniff: bool = True
-    again: frozenset[str] = frozenset()
-    patient: bool = False
-    batch: str | None = None
-    shard: tuple[int, int] = (0, 1)
-
-    @property
-    def table(self) -> TableSchema:
-        """The table that its rows go to."""
-        return IMAGES if self.kind == "header" else DERIVATIVES
-
-
-@dataclass(frozen=True)
-class Item:
-    """One object that is to be worked on."""
-
-    key: str
-    etag: str
-    size_bytes: int
-    extension: str
-    storage_class: str
-
-    @property
-    def archived(self) -> bool:
-        """It cannot be read without a restore."""
-        return self.storage_class in ARCHIVED_CLASSES
 
 
 def missing(
@@ -120,7 +71,7 @@ def missing(
         query += " ORDER BY indexed_at DESC, key"
         if limit is not None:
             query += f" LIMIT {int(limit)}"
-        rows = f"SELECT key, etag, size_bytes, extension, storage_class FROM ({query})"
+        rows = f"SELECT * EXCLUDE (indexed_at) FROM ({query})"
         with closing(connection.execute(rows).to_arrow_reader(_BATCH_ROWS)) as reader:
             while (batch := _next(reader, catalog)) is not None:
                 for row in batch.to_pylist():
@@ -152,49 +103,76 @@ def _prepared(
     reader_version: str,
     since: datetime | None,
 ) -> str:
-    own = (OBJECTS, IMAGES, DERIVATIVES, *((CHANGES,) if work.batch else ()))
-    tables = dict.fromkeys((*own, *work.selection.asked_tables))
+    own = (OBJECTS, IMAGES, DERIVATIVES, RERUNS, *((CHANGES,) if work.batch else ()))
+    rules = tables_of_rules(work.pyramid) if work.kind == "pyramid" else ()
+    tables = dict.fromkeys((*own, *rules, *work.selection.asked_tables))
     create_source_views(connection, catalog, work.source_id, *tables)
     prefix = get_source(catalog, work.source_id).prefix
     selected = work.selection.condition(connection, prefix)
     before = "true" if since is None else f"tried_at < {_time(since)}"
-    return _query(work, reader_version, selected, before)
-
-
-def _query(work: Work, reader_version: str, selected: str, before: str) -> str:
-    number, count = work.shard
-    # Not DuckDB's own hash, which another release may compute differently.
-    in_shard = f"md5_number_lower(key) % {int(count)} = {int(number)}" if count > 1 else "true"
+    wanted = _wanted(connection, work, prefix, selected)
     return f"""
-        WITH tried AS ({_tried(work, reader_version)}), wanted AS (
-            SELECT key, etag, size_bytes, extension, storage_class, indexed_at FROM objects
-            WHERE {_may_be_image(work)} AND {in_shard} AND {_of_batch(work)} AND {selected}
+        WITH tried AS ({_tried(work, reader_version)}), wanted AS ({wanted}), asked AS (
+            SELECT key, max(asked_at) AS asked_at FROM reruns_attempts
+            WHERE kind = {sql_text(work.kind)} GROUP BY key
         )
-        SELECT wanted.* FROM wanted LEFT JOIN tried USING (key, etag)
+        SELECT wanted.* FROM wanted
+        LEFT JOIN tried USING ({_identity(work)}) LEFT JOIN asked USING (key)
         WHERE (tried.key IS NULL OR {before} AND ({_worth_another_try(work)}))
         {_known_to_be_none(work)}
     """
 
 
+def _wanted(connection: duckdb.DuckDBPyConnection, work: Work, prefix: str, selected: str) -> str:
+    number, count = work.shard
+    # Not DuckDB's own hash, which another release may compute differently.
+    in_shard = f"md5_number_lower(key) % {int(count)} = {int(number)}" if count > 1 else "true"
+    columns = "key, etag, size_bytes, extension, storage_class, indexed_at"
+    objects = "objects"
+    if work.kind == "pyramid":
+        width, height = cap_columns(connection, work.pyramid)
+        digest, template = digest_column(work.digest, width, height), work.pyramid.template
+        target = template.expression(prefix)
+        # Over all objects of the source, whichever of them are to be worked on.
+        clashes = "false" if template.tells_apart else f"count(*) OVER (PARTITION BY {target}) > 1"
+        objects = f"""(
+            SELECT objects.*, {digest} AS params_digest, {width} AS max_width_px,
+                {height} AS max_height_px, {target} AS target, {clashes} AS clashes
+            FROM objects WHERE {may_be_image(work)}
+        ) AS objects"""
+        columns += ", params_digest, max_width_px, max_height_px, target, clashes"
+    return f"""
+        SELECT {columns} FROM {objects}
+        WHERE {may_be_image(work)} AND {in_shard} AND {_of_batch(work)} AND {selected}
+    """
+
+
+def _identity(work: Work) -> str:
+    return "key, etag" if work.kind != "pyramid" else "key, etag, params_digest"
+
+
 def _tried(work: Work, reader_version: str) -> str:
+    made_at, table, grouped = "made_at", "derivatives_attempts", "key, etag"
     if work.kind == "header":
         made_at, table, which = "read_at", "images_attempts", "true"
+    elif work.kind == "thumbnail":
+        which = f"kind = 'thumbnail' AND params_digest = {sql_text(work.digest)}"
     else:
-        digest = sql_text(work.params.digest)
-        made_at, table = "made_at", "derivatives_attempts"
-        which = f"kind = 'thumbnail' AND params_digest = {digest}"
+        # Rows of further pages are named after the page: DIGEST/2.
+        which, grouped = "kind = 'pyramid'", f"key, etag, {OF_ALL_PAGES}"
     version = sql_text(reader_version)
     # A number, as DuckDB does not spill what arg_max keeps of a text or a struct: with those, four
     # million objects ran out of 512 MB; so, they take 3.3 s (benchmarks/RESULTS.md).
     return f"""
-        SELECT key, etag, arg_max({_ways(work, version)}, {made_at}) AS ways,
+        SELECT {grouped.replace(OF_ALL_PAGES, f"{OF_ALL_PAGES} AS params_digest")},
+            arg_max({_ways(work, version)}, {made_at}) AS ways,
             max({made_at}) AS tried_at,
             count(*) FILTER (reader_version = {version}) AS tries_by_these,
             count(*) FILTER (
                 error IN ({_listed(MACHINE_REASONS)}) AND reader_version = {version}
             ) AS machine_failures,
             count(*) FILTER (error IN ({_listed(STORAGE_REASONS)})) AS storage_failures
-        FROM {table} WHERE {which} GROUP BY key, etag
+        FROM {table} WHERE {which} GROUP BY {grouped}
     """
 
 
@@ -228,13 +206,12 @@ def _worth_another_try(work: Work) -> str:
         _ARCHIVED: no_archive,
         _AGAIN: "true",
     }
-    return " OR ".join(
-        f"((ways & {bit}) > 0 AND {condition})" for bit, condition in conditions.items()
-    )
+    ways = [f"((ways & {bit}) > 0 AND {condition})" for bit, condition in conditions.items()]
+    return " OR ".join(["coalesce(asked_at > tried_at, false)", *ways])
 
 
 def _known_to_be_none(work: Work) -> str:
-    """What its header showed to be no image is not fetched again for a thumbnail."""
+    """What its header showed to be no image is not fetched again for anything else."""
     if work.kind == "header" or "not_an_image" in work.again:
         return ""
     return """AND NOT EXISTS (
@@ -247,7 +224,8 @@ def _known_to_be_none(work: Work) -> str:
     )"""
 
 
-def _may_be_image(work: Work) -> str:
+def may_be_image(work: Work) -> str:
+    """A condition over `objects`: what its name says does not rule an image out."""
     if work.sniff:
         return f"extension NOT IN ({_listed(NO_IMAGES)}) AND NOT ends_with(key, '/')"
     return f"extension IN ({_listed(IMAGE_EXTENSIONS)})"

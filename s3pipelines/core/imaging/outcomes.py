@@ -11,6 +11,7 @@ Reason = Literal[
     "crashed",
     "empty",
     "gone",
+    "no_target",
     "not_an_image",
     "out_of_memory",
     "timeout",
@@ -18,11 +19,15 @@ Reason = Literal[
     "truncated",
     "unreachable",
     "unsupported",
+    "unverified",
 ]
 
 REASONS: frozenset[str] = frozenset(get_args(Reason))
-# They say nothing of the file: the storage could not give it, so it is asked again each time.
-STORAGE_REASONS: frozenset[str] = frozenset({"access_denied", "changed", "gone", "unreachable"})
+# They say nothing of the file: the storage could not give it, or has no place for what comes of it,
+# so it is asked again each time.
+STORAGE_REASONS: frozenset[str] = frozenset(
+    {"access_denied", "changed", "gone", "no_target", "unreachable"}
+)
 # They may be due to the machine as much as to the file, so a file gets a few chances.
 MACHINE_REASONS: frozenset[str] = frozenset({"crashed", "out_of_memory", "timeout"})
 ATTEMPTS = 3

@@ -74,7 +74,7 @@ def _asked(
             "quality": params.quality,
             "held": held.parts,
         }
-        answer = pool.ask(Frame(header, descriptor=held.file.fileno()))
+        answer = pool.ask(Frame(header, descriptors=(held.file.fileno(),)))
         raise_failure(answer)
         if "need" not in answer.header:
             return answer

@@ -9,6 +9,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from s3pipelines.core.imaging.arriving import Arriving
 from s3pipelines.core.imaging.budget import Slots, machine_slots
 from s3pipelines.core.imaging.limits import Limits
 from s3pipelines.core.imaging.process import WorkerGone, WorkerProcess
@@ -55,8 +56,12 @@ class DecodePool:
     ) -> None:
         self.close()
 
-    def ask(self, request: Frame) -> Frame:
+    def ask(self, request: Frame, arriving: Arriving | None = None) -> Frame:
         """Have one worker answer one request.
+
+        Args:
+            request: What is asked.
+            arriving: Its file in pieces; begun only when there is a worker for it.
 
         Raises:
             Refused: The worker hung, crashed or ran out of memory over it.
@@ -66,7 +71,7 @@ class DecodePool:
             for _ in range(_FALSE_STARTS):
                 worker = self._borrow()
                 try:
-                    return self._asked(worker, request)
+                    return self._asked(worker, request, arriving)
                 except WorkerGone:
                     continue
                 finally:
@@ -97,8 +102,8 @@ class DecodePool:
             with contextlib.suppress(OSError):
                 worker.close()
 
-    def _asked(self, worker: WorkerProcess, request: Frame) -> Frame:
-        answer = worker.ask(request, self.limits.wall_s)
+    def _asked(self, worker: WorkerProcess, request: Frame, arriving: Arriving | None) -> Frame:
+        answer = worker.ask(request, self.limits.wall_s, arriving)
         if answer.header.get("failure", {}).get("reason") == "out_of_memory":
             worker.close()  # Who knows what a library left half done.
         return answer
@@ -109,7 +114,7 @@ class DecodePool:
                 raise RuntimeError("The decode pool is closed.")
             if self._idle:
                 return self._idle.pop()
-        worker = WorkerProcess()
+        worker = WorkerProcess(self.limits.max_output_bytes)
         with self._lock:
             if not self._closed:
                 self._all.add(worker)

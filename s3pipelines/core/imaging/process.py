@@ -5,10 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import s3pipelines
+from s3pipelines.core.imaging.arriving import Arriving, BrokeOff, send_arriving
 from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.protocol import BrokenFrame, Frame, receive, send
 
@@ -38,6 +40,9 @@ class WorkerGone(Exception):
 class WorkerProcess:
     """A running worker.
 
+    Args:
+        file_bytes: Largest file that it may write; 0: none at all.
+
     Attributes:
         versions: The libraries that it reads with, as it says.
 
@@ -45,13 +50,14 @@ class WorkerProcess:
         RuntimeError: It does not start; the message has what it said.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, file_bytes: int = 0) -> None:
         self._connection, theirs = socket.socketpair()
         with theirs:
             module = "s3pipelines.core.imaging.worker"
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, str(theirs.fileno())],
-                env=ENVIRONMENT,
+                [sys.executable, "-P", "-m", module, str(theirs.fileno()), str(file_bytes)],
+                # libvips keeps the levels of a pyramid in files without names there.
+                env=ENVIRONMENT | {"TMPDIR": tempfile.gettempdir()},
                 cwd="/",
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -76,8 +82,13 @@ class WorkerProcess:
         """Whether it runs."""
         return self._process.poll() is None
 
-    def ask(self, request: Frame, wall_s: float) -> Frame:
+    def ask(self, request: Frame, wall_s: float, arriving: Arriving | None = None) -> Frame:
         """Send a request and wait for its answer.
+
+        Args:
+            request: What is asked.
+            wall_s: How long it may take, in seconds.
+            arriving: A file in pieces, which the worker is sent as they come.
 
         Raises:
             WorkerGone: It had ended before.
@@ -88,12 +99,20 @@ class WorkerProcess:
         self._errors()
         self._connection.settimeout(wall_s)
         try:
-            send(self._connection, request)
+            if arriving is None:
+                send(self._connection, request)
+            else:
+                send_arriving(self._connection, request, arriving, deadline)
         except TimeoutError:
             raise self._timeout(wall_s) from None
         except OSError as error:
             self.close()
             raise WorkerGone from error
+        except BaseException as error:
+            self.close()  # It has half of a file.
+            if isinstance(error, BrokeOff) and error.__cause__ is not None:
+                raise error.__cause__ from None
+            raise
         try:
             self._connection.settimeout(max(deadline - time.monotonic(), 0.001))
             answer = receive(self._connection)

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-from s3pipelines.core.imaging.missing import Kind
 from s3pipelines.core.imaging.report import Report
+from s3pipelines.core.imaging.wishes import Kind
 
 _EVERY_S = 15
 

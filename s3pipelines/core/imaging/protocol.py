@@ -1,8 +1,8 @@
 """How a pool and its workers talk: frames of a JSON header and bytes, over a socket pair.
 
 A frame is the length of the header (4 bytes, big-endian), the length of the bytes (8 bytes), the
-header, and the bytes. An open file may travel along, so that a large image need not pass through
-the socket, and has no name that could be left behind.
+header, and the bytes. Open files may travel along, so that a large image need not pass through the
+socket, and has no name that could be left behind.
 """
 
 import json
@@ -15,6 +15,8 @@ from typing import Any
 _LENGTHS = struct.Struct(">IQ")
 MAX_HEADER_BYTES = 1024 * 1024
 MAX_BODY_BYTES = 1024 * 1024 * 1024
+# An image, what comes of it, and the image as it arrives.
+_MOST_FILES = 3
 
 
 class BrokenFrame(Exception):
@@ -23,11 +25,11 @@ class BrokenFrame(Exception):
 
 @dataclass(frozen=True)
 class Frame:
-    """One message: a JSON object, bytes, and perhaps an open file that is now the receiver's."""
+    """One message: a JSON object, bytes, and perhaps open files that are now the receiver's."""
 
     header: dict[str, Any]
     body: bytes | bytearray | memoryview = b""
-    descriptor: int | None = field(default=None, compare=False)
+    descriptors: tuple[int, ...] = field(default=(), compare=False)
 
 
 def send(connection: socket.socket, frame: Frame) -> None:
@@ -38,8 +40,8 @@ def send(connection: socket.socket, frame: Frame) -> None:
     """
     header = json.dumps(frame.header).encode()
     start = _LENGTHS.pack(len(header), len(frame.body)) + header
-    if frame.descriptor is not None:
-        sent = socket.send_fds(connection, [start], [frame.descriptor])
+    if frame.descriptors:
+        sent = socket.send_fds(connection, [start], frame.descriptors)
         start = start[sent:]
     connection.sendall(start)
     if len(frame.body):
@@ -53,8 +55,7 @@ def receive(connection: socket.socket) -> Frame | None:
         BrokenFrame: It ended within a frame, or the frame is not one.
         OSError: It took too long (`TimeoutError`), or was reset.
     """
-    data, descriptors, _, _ = socket.recv_fds(connection, _LENGTHS.size, 1)
-    descriptor = descriptors[0] if descriptors else None
+    data, descriptors, _, _ = socket.recv_fds(connection, _LENGTHS.size, _MOST_FILES)
     if not data:
         return None
     try:
@@ -65,9 +66,9 @@ def receive(connection: socket.socket) -> Frame | None:
         header = json.loads(bytes(_exactly(connection, header_bytes)))
         if not isinstance(header, dict):
             raise BrokenFrame("A frame without an object.")
-        return Frame(header, _exactly(connection, body_bytes), descriptor)
+        return Frame(header, _exactly(connection, body_bytes), tuple(descriptors))
     except (ValueError, BrokenFrame) as error:
-        if descriptor is not None:
+        for descriptor in descriptors:
             os.close(descriptor)
         raise BrokenFrame(str(error)) from error
 

@@ -23,12 +23,13 @@ class Report:
     """What a run did.
 
     Attributes:
-        made: Headers read or thumbnails made.
+        made: Images whose header was read, or of which all was made.
         failed: Images that gave none, by reason.
         archived: Objects that would have to be restored first; nothing was fetched of them.
         no_images: Objects that are no images, and whose names do not say that they are.
         bytes_read: Fetched from the source.
-        bytes_written: Thumbnails written.
+        bytes_written: Files written.
+        work_s: That the images took, one after the other.
         duration_s: From beginning to end.
         complete: Nothing is missing any more; else it ended at its limit or its time.
         examples: The first failures.
@@ -40,6 +41,7 @@ class Report:
     no_images: int = 0
     bytes_read: int = 0
     bytes_written: int = 0
+    work_s: float = 0
     duration_s: float = 0
     complete: bool = False
     examples: list[Example] = field(default_factory=list)
@@ -56,12 +58,12 @@ class Report:
 
     @property
     def images_per_s(self) -> float:
-        """Headers or thumbnails per second."""
+        """Images per second."""
         return self.made / self.duration_s if self.duration_s else 0.0
 
     def count(self, done: Done) -> None:
         """Take one object in."""
-        row = done.row
+        row = done.outcome
         reason = row["error"]
         if reason is None:
             self.made += 1
@@ -73,5 +75,7 @@ class Report:
             self.failed[reason] += 1
             if len(self.examples) < MOST_EXAMPLES:
                 self.examples.append(Example(row["key"], reason, row["error_detail"]))
+        if reason is None:
+            self.work_s += row.get("duration_s") or 0.0
         self.bytes_read += done.bytes_read
         self.bytes_written += done.bytes_written

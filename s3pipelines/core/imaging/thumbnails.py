@@ -82,7 +82,7 @@ def make_thumbnail(
     if isinstance(data, bytes):
         answer = pool.ask(Frame(header, data))
     else:
-        answer = pool.ask(Frame(header, descriptor=data.fileno()))
+        answer = pool.ask(Frame(header, descriptors=(data.fileno(),)))
     raise_failure(answer)
     return thumbnail_of_answer(answer)
 

@@ -39,7 +39,7 @@ _WHOLE_NUMBERS = frozenset({3, 4, 13, 16, 18})
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SIZES |= {16: 8, 17: 8, 18: 8}
 _IMAGE_DESCRIPTION = 270
-_WANTED = frozenset({254, 256, 257, 258, 259, 270, 277, 322, 330})
+_WANTED = frozenset({254, 256, 257, 258, 259, 270, 277, 322, 323, 330})
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,21 @@ class Directory:
     bands: int
     compression: int
     reduced: bool
-    tiled: bool
+    tile_width_px: int
+    tile_height_px: int
     description: str
     sub_offsets: tuple[int, ...]
     offset: int = 0
 
+    @property
+    def tiled(self) -> bool:
+        """Its pixels lie in tiles, not in strips."""
+        return self.tile_width_px > 0
+
 
 @dataclass(frozen=True)
 class Tiff:
-    """The pages of a TIFF, in order (the first 64), and the sub-images of its first page.
+    """The pages of a TIFF, in order (as many as were asked for), and the parts of its first page.
 
     Attributes:
         pages: The pages.
@@ -78,8 +84,12 @@ class Tiff:
         return self.pages[0]
 
 
-def read_tiff(file: SparseFile) -> Tiff:
+def read_tiff(file: SparseFile, most_pages: int = _MAX_DIRECTORIES) -> Tiff:
     """Read the directories.
+
+    Args:
+        file: The TIFF, of which some parts may be missing.
+        most_pages: How many pages are read at most.
 
     Raises:
         NeedBytes: A directory is in a part of the file that is not here.
@@ -89,7 +99,7 @@ def read_tiff(file: SparseFile) -> Tiff:
     pages: list[Directory] = []
     seen: set[int] = set()
     offset = layout.first_offset()
-    while offset and offset not in seen and len(pages) < _MAX_DIRECTORIES:
+    while offset and offset not in seen and len(pages) < most_pages:
         seen.add(offset)
         directory, offset = layout.directory(offset)
         pages.append(directory)
@@ -111,18 +121,59 @@ class Entry:
 
 
 class Layout:
-    """Byte order and widths of one file, and how to read a directory with them."""
+    """Byte order and widths of one file, and how to read a directory with them.
+
+    Attributes:
+        big: It is a BigTIFF, with offsets of 64 bits.
+    """
 
     def __init__(self, file: SparseFile) -> None:
         self._file = file
         head = file.read_at(0, 16)
         self._order = "<" if head[:2] == b"II" else ">"
-        self._big = head[2:4] in (b"+\0", b"\0+")
+        self.big = head[2:4] in (b"+\0", b"\0+")
         self._head = head.ljust(16, b"\0")
+
+    @property
+    def header(self) -> bytes:
+        """The header: the first 8 bytes of the file, or 16 of a BigTIFF."""
+        return self._head if self.big else self._head[:8]
+
+    @property
+    def first_offset_at(self) -> int:
+        """Where the header says where the first directory is."""
+        return 8 if self.big else 4
+
+    @property
+    def inline_bytes(self) -> int:
+        """How long a value may be that stands in its directory."""
+        return 8 if self.big else 4
+
+    def packed(self, offset: int) -> bytes:
+        """An offset as this file has it.
+
+        Raises:
+            struct.error: It is beyond what a classic TIFF can hold.
+        """
+        return struct.pack(self._order + ("Q" if self.big else "I"), offset)
+
+    def pack_directory(self, entries: dict[int, tuple[int, int, bytes]], following: int) -> bytes:
+        """A directory as this file would have it.
+
+        Args:
+            entries: By tag: type, number of values, and the value or the offset of it.
+            following: The offset of the next directory; 0: none.
+        """
+        count, letter = ("Q", "Q") if self.big else ("H", "I")
+        parts = [struct.pack(self._order + count, len(entries))]
+        for tag, (kind, values, data) in sorted(entries.items()):
+            parts.append(struct.pack(f"{self._order}HH{letter}", tag, kind, values))
+            parts.append(data.ljust(self.inline_bytes, b"\0"))
+        return b"".join([*parts, self.packed(following)])
 
     def first_offset(self) -> int:
         """Where the first directory is."""
-        if self._big:
+        if self.big:
             return struct.unpack_from(self._order + "Q", self._head, 8)[0]
         return struct.unpack_from(self._order + "I", self._head, 4)[0]
 
@@ -139,8 +190,8 @@ class Layout:
             NeedBytes: It is in a part of the file that is not here.
             Refused: It lies beyond the end of the file, or is no directory.
         """
-        count_format, entry_size, next_format = ("Q", 20, "Q") if self._big else ("H", 12, "I")
-        count_at, value_at, letter = (4, 12, "Q") if self._big else (4, 8, "I")
+        count_format, entry_size, next_format = ("Q", 20, "Q") if self.big else ("H", 12, "I")
+        count_at, value_at, letter = (4, 12, "Q") if self.big else (4, 8, "I")
         (count,) = self._unpack(count_format, offset)
         if count > _MAX_ENTRIES:
             raise Refused("corrupt", f"A TIFF directory claims to have {count:,} entries.")
@@ -160,7 +211,7 @@ class Layout:
         length = _SIZES.get(entry.kind, 0) * entry.count
         if length <= len(entry.data):
             return None
-        letter = "Q" if self._big else "I"
+        letter = "Q" if self.big else "I"
         return struct.unpack_from(self._order + letter, entry.data)[0], length
 
     def numbers(self, entry: Entry) -> tuple[int, ...]:
@@ -204,7 +255,8 @@ def _directory(tags: dict[int, tuple], offset: int) -> Directory:
         bands=number(277, 1),
         compression=number(259, 1),
         reduced=bool(number(254, 0) & 1),
-        tiled=322 in tags,
+        tile_width_px=number(322, 0),
+        tile_height_px=number(323, 0),
         description=text.partition(b"\0")[0].decode("latin-1"),
         sub_offsets=tuple(sub for sub in tags.get(330, ()) if isinstance(sub, int) and sub),
         offset=offset,

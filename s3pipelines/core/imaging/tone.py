@@ -20,21 +20,30 @@ def is_measurement(image: Any) -> bool:
     return image.format not in _PLAIN or lone_16_bit or odd_bands
 
 
-def visible(image: Any) -> Any:
-    """A reduced image of measurements as 8-bit grey or colour.
+def visible(image: Any, sample: Any = None) -> Any:
+    """An image of measurements as 8-bit grey or colour.
 
     16-bit pixels keep their full scale, as photographs want it; only where all are below 4,096 is
     the scale that of the bits in use. Everything else is stretched between its 0.5 and 99.5
     percentiles; not a number is black.
+
+    Args:
+        image: The measurements.
+        sample: The same, reduced, to find the scale by; by default the image itself, which should
+            be small then.
     """
-    if image.format in ("complex", "dpcomplex"):
-        image = image.abs()
-    image = image.extract_band(0, n=3) if image.bands >= 3 else image.extract_band(0)
+    image, sample = _shown_bands(image), _shown_bands(image if sample is None else sample)
     if image.format == "uchar":
         return _as_colours(image)
     if image.format == "ushort":
-        return _as_colours((image * (255 / _full_scale(image.max()))).cast("uchar"))
-    return _stretched(image.cast("float"))
+        return _as_colours((image * (255 / _full_scale(sample.max()))).cast("uchar"))
+    return _stretched(image.cast("float"), sample.cast("float"))
+
+
+def _shown_bands(image: Any) -> Any:
+    if image.format in ("complex", "dpcomplex"):
+        image = image.abs()
+    return image.extract_band(0, n=3) if image.bands >= 3 else image.extract_band(0)
 
 
 def _full_scale(most: float) -> int:
@@ -43,14 +52,19 @@ def _full_scale(most: float) -> int:
     return 2 ** max(int(most).bit_length(), 1) - 1
 
 
-def _stretched(image: Any) -> Any:
-    image = (image == image).ifthenelse(image, 0).copy_memory()
-    low, high = _percentiles(image)
+def _stretched(image: Any, sample: Any) -> Any:
+    low, high = _percentiles(_numbers(sample).copy_memory())
+    image = _numbers(image)
     if image.bands == 3 and low >= 0:
         # Light: black is zero, and the eye wants the curve of sRGB.
         return (image / max(high, 1)).copy(interpretation="scrgb").colourspace("srgb")
     scaled = (image - low) * (255 / (high - low)) if high > low else image * 0
     return _as_colours(scaled.cast("uchar"))
+
+
+def _numbers(image: Any) -> Any:
+    """The image with 0 where it is not a number, which no comparison holds for."""
+    return (image == image).ifthenelse(image, 0)
 
 
 def _percentiles(image: Any) -> tuple[float, float]:

@@ -16,6 +16,27 @@ from s3pipelines.core.imaging.sparse import NeedBytes, SparseFile
 # fail_on="error" takes a JPEG whose end is missing; the step "truncated" is below it, and stricter
 # ("warning") refuses photographs that only have odd metadata.
 FAIL_ON = "error"
+# Formats that libvips can only decode as a whole, whatever the file.
+_WHOLE = frozenset({"avif", "heic", "gif", "webp"})
+# What an image carries beside its pixels.
+DESCRIPTIONS = (
+    "icc-profile-data",
+    "xmp-data",
+    "iptc-data",
+    "exif-data",
+    "orientation",
+    "resolution-unit",
+    "image-description",
+)
+_BYTES = {
+    "uchar": 1,
+    "char": 1,
+    "ushort": 2,
+    "short": 2,
+    "double": 8,
+    "complex": 8,
+    "dpcomplex": 16,
+}
 
 
 def prepare() -> None:
@@ -99,3 +120,29 @@ def _read(file: SparseFile, length: int) -> bytes:
 def field(image: Any, name: str, default: Any = None) -> Any:
     """A metadata field of an image, or `default`."""
     return image.get(name) if image.get_typeof(name) else default
+
+
+def whole_bytes(image: Any, name: str) -> int:
+    """Bytes that decoding needs at once; 0 if the image comes line by line.
+
+    Args:
+        image: With its header read.
+        name: The format.
+    """
+    if name == "jpeg" and field(image, "interlaced"):
+        return image.width * image.height * image.bands * 2  # Coefficients, not pixels.
+    # An Ultra HDR photograph is a JPEG for which libvips has another loader.
+    whole = name in _WHOLE or str(field(image, "vips-loader", "")).startswith("uhdr")
+    if not whole and not field(image, "interlaced"):
+        return 0
+    return image.width * image.height * max(image.bands, 3) * sample_bytes(image)
+
+
+def sample_bytes(image: Any) -> int:
+    """Bytes of one band of one pixel."""
+    return _BYTES.get(image.format, 4)
+
+
+def pixel_bytes(image: Any) -> int:
+    """Bytes of all pixels together."""
+    return image.width * image.height * image.bands * sample_bytes(image)

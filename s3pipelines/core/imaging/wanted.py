@@ -13,16 +13,23 @@ from datetime import UTC, datetime, timedelta
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS, OBJECTS_TAIL
+from s3pipelines.core.catalog.schemas import (
+    ANNOTATIONS,
+    DERIVATIVES,
+    IMAGES,
+    OBJECTS,
+    OBJECTS_TAIL,
+    RERUNS,
+    TAGS,
+)
 from s3pipelines.core.catalog.tables import files_of_source, find_table, table_errors
 from s3pipelines.core.errors import S3PipelinesError
-from s3pipelines.core.imaging.missing import Kind, Work, count_missing
-from s3pipelines.core.sources.source import Derivative, Source
+from s3pipelines.core.imaging.missing import count_missing
+from s3pipelines.core.imaging.wishes import Kind, kinds_on_arrival, work_on
+from s3pipelines.core.sources.source import Source
 from s3pipelines.core.sources.turns import in_turn
 
-# What a source asks for, and what is made of it; headers first, as they take less.
-KINDS: dict[Derivative, Kind] = {"headers": "header", "thumbnails": "thumbnail"}
-_ASKED = (OBJECTS, OBJECTS_TAIL, IMAGES, DERIVATIVES)
+_ASKED = (OBJECTS, OBJECTS_TAIL, IMAGES, DERIVATIVES, RERUNS, ANNOTATIONS, TAGS)
 # Some failures are tried again after a while, which no table tells.
 _TRUSTED_FOR = timedelta(minutes=10)
 
@@ -101,7 +108,8 @@ def search(
 
     Args:
         catalog: Where the tables are.
-        sources: The registered sources; those that ask for nothing are left alone.
+        sources: The registered sources; those that ask for nothing are left alone, and so are
+            pyramids that are made once a day.
         answers: From the time before.
         reader_version: The libraries that read images here.
         budget_s: Seconds after which no further source is looked at.
@@ -110,7 +118,7 @@ def search(
     Raises:
         StorageError: The catalog cannot be read.
     """
-    wishing = {s.id: s for s in sources if set(s.derive) & set(KINDS)}
+    wishing = {s.id: s for s in sources if kinds_on_arrival(s)}
     known = answers.trusted_at(datetime.now(UTC))
     tables = _Tables(catalog, reader_version)
     # From here on, and for one source whatever the time, so that a slow catalog gets on as well.
@@ -121,11 +129,10 @@ def search(
     next_source = ""
     for source_id in in_turn(wishing, known.next_source):
         source = wishing[source_id]
-        kinds: list[Kind] = [KINDS[wish] for wish in KINDS if wish in source.derive]
         if looked and not next_source and time.monotonic() > deadline:
             next_source = source_id
         looked = True
-        for kind in kinds:
+        for kind in kinds_on_arrival(source):
             name = f"{source_id}/{kind}"
             if next_source:
                 found = replace(found, quiet=False)
@@ -153,7 +160,7 @@ def _look(
         if found.answers.nothing.get(name) == rests_on:
             nothing[name] = rests_on
             return found
-        work = Work(source.id, kind, patient=True)
+        work = work_on(source, kind, patient=True)
         objects = count_missing(catalog, work, tables.reader_version)
     except S3PipelinesError as error:
         return replace(found, problems=(*found.problems, f"{source.id}: {error}"), quiet=False)
@@ -174,7 +181,7 @@ class _Tables:
 
     def fingerprint(self, source: Source) -> str:
         """Names all that an answer about a source rests on."""
-        parts = [self.reader_version, source.generation]
+        parts = [self.reader_version, source.generation, source.pyramid.model_dump_json()]
         for schema, table in self._handles:
             if table is not None:
                 with table_errors(self._catalog, schema.name):

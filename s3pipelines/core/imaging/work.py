@@ -1,7 +1,7 @@
-"""Going through a source: headers or thumbnails of all its objects that lack them.
+"""Going through a source: headers, thumbnails or pyramids of all its objects that lack them.
 
-A run may be killed at any time. Thumbnails are written before their rows, and under names that
-follow from what they show; so what has no row yet is simply made again, to the same place.
+A run may be killed at any time. Files are written before their rows, and under names that follow
+from what they show; so what has no row yet is simply made again, to the same place.
 """
 
 import math
@@ -17,16 +17,23 @@ from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.errors import AccessDenied, NotFound, StorageError, Unreachable
-from s3pipelines.core.imaging.missing import Item, Work, count_missing, missing
+from s3pipelines.core.imaging.codecs import require_codec
+from s3pipelines.core.imaging.fetching import ByteBudget, TargetFailed
+from s3pipelines.core.imaging.making import HeaderMaker, Maker, Means, ThumbnailMaker
+from s3pipelines.core.imaging.missing import missing
 from s3pipelines.core.imaging.pool import DecodePool
+from s3pipelines.core.imaging.pyramid_making import PyramidMaker
 from s3pipelines.core.imaging.report import Report
-from s3pipelines.core.imaging.steps import ByteBudget, Done, Steps, TargetFailed
-from s3pipelines.core.sources.registry import get_source
+from s3pipelines.core.imaging.steps import Done, Steps
+from s3pipelines.core.imaging.tag_rows import TagRows
+from s3pipelines.core.imaging.wishes import Item, Work
+from s3pipelines.core.sources.registry import DERIVED_FOLDERS, get_source
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.storage.derived_files import open_derived_files
 from s3pipelines.core.storage.outputs import open_outputs, remove_outputs
 from s3pipelines.core.storage.ranged_reads import ObjectReader
 
-__all__ = ["Item", "Report", "Work", "count_missing", "missing", "run"]
+__all__ = ["Report", "run"]
 
 # Requests wait for the network most of their time; decoding is bounded by the pool.
 _THREADS = 32
@@ -66,8 +73,10 @@ def run(
             rows of what was done before are in the table.
     """
     if pool is None:
-        with DecodePool() as own:
+        with DecodePool(work.limits) as own:
             return run(catalog, work, pool=own, budget_s=budget_s, progress=progress)
+    if work.kind == "pyramid":
+        require_codec(work.pyramid.compression)
     ensure_table(catalog, work.table)
     source = get_source(catalog, work.source_id)
     steps = _steps(catalog, work, source, pool)
@@ -77,11 +86,13 @@ def run(
     while (limit := _next_slice(work, report)) and time.monotonic() < deadline:
         before = report.objects
         until = min(time.monotonic() + _SLICE_S, deadline)
-        with _committed(catalog, work, source) as rows:
+        tags = TagRows(work)
+        with _committed(catalog, work, source, tags) as rows:
             items = missing(catalog, work, steps.reader_version, since=since, limit=limit)
             with closing(items), closing(_side_by_side(steps, items, until)) as finished:
                 for done in finished:
-                    rows.append(done.row)
+                    rows += done.rows
+                    tags.add(done)
                     report.count(done)
                     report.duration_s = time.monotonic() - started
                     progress(report)
@@ -119,7 +130,9 @@ def _next_slice(work: Work, report: Report) -> int:
 
 
 @contextmanager
-def _committed(catalog: Catalog, work: Work, source: Source) -> Iterator[list[dict[str, Any]]]:
+def _committed(
+    catalog: Catalog, work: Work, source: Source, tags: TagRows
+) -> Iterator[list[dict[str, Any]]]:
     """Rows that are in the table in one commit at the end, also if that is an error.
 
     Raises:
@@ -133,29 +146,39 @@ def _committed(catalog: Catalog, work: Work, source: Source) -> Iterator[list[di
         try:
             present = get_source(catalog, source.id)
         except NotFound:
-            # Its thumbnails were removed, and some were written since.
-            remove_outputs(catalog.derivatives_location(source.id), catalog.access, "thumbnails/")
+            # What was made of it was removed, and some was written since.
+            for folder in DERIVED_FOLDERS:
+                remove_outputs(catalog.derivatives_location(source.id), catalog.access, folder)
             raise
         if present.generation != source.generation:
             raise NotFound(
                 f"The source {source.id!r} was registered anew meanwhile.", hint="Start again."
             )
         append_rows(catalog, work.table, rows)
+        tags.commit(catalog)
 
 
 def _steps(catalog: Catalog, work: Work, source: Source, pool: DecodePool) -> Steps:
     access = source.access(catalog.access)
+    reader = ObjectReader(access, source.bucket, connections=_THREADS)
+    return Steps(work, reader, _maker(catalog, work, pool), pool.reader_version)
+
+
+def _maker(catalog: Catalog, work: Work, pool: DecodePool) -> Maker:
     location = catalog.derivatives_location(work.source_id)
-    return Steps(
+    means = Means(
         work=work,
-        reader=ObjectReader(access, source.bucket, connections=_THREADS),
         pool=pool,
-        target=open_outputs(location, catalog.access, connections=_THREADS),
         target_uri=location.uri.rstrip("/"),
-        reader_version=pool.reader_version,
         memory=ByteBudget(_IN_FLIGHT_BYTES),
         disk=ByteBudget(2 * pool.limits.max_input_bytes),
     )
+    if work.kind == "header":
+        return HeaderMaker(means)
+    if work.kind == "thumbnail":
+        return ThumbnailMaker(means, open_outputs(location, catalog.access, connections=_THREADS))
+    files = open_derived_files(location, catalog.access, connections=_THREADS)
+    return PyramidMaker(means, files)
 
 
 def _side_by_side(steps: Steps, items: Iterator[Item], until: float) -> Generator[Done, None, None]:

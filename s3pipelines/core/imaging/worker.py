@@ -1,8 +1,8 @@
 """A decode worker: one image at a time, from frame to frame, until its connection ends.
 
-Started by `process` as `python -m s3pipelines.core.imaging.worker FD`, with an environment that
-holds no credentials. What goes wrong with an image is an answer; what goes wrong with the worker
-ends it, and the pool starts another one.
+Started by `process` as `python -m s3pipelines.core.imaging.worker FD FILE_BYTES`, with an
+environment that holds no credentials. What goes wrong with an image is an answer; what goes wrong
+with the worker ends it, and the pool starts another one.
 """
 
 import mmap
@@ -10,26 +10,31 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
 from s3pipelines.core.imaging import pillow, vips
 from s3pipelines.core.imaging.confinement import ImageLimits, confine
+from s3pipelines.core.imaging.converting import Converted, Job, make_pyramid_file
 from s3pipelines.core.imaging.drawing import draw, draw_partly
+from s3pipelines.core.imaging.given import Given
 from s3pipelines.core.imaging.inspection import inspect
 from s3pipelines.core.imaging.limits import Limits
 from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.protocol import Frame, receive, send
+from s3pipelines.core.imaging.pyramid_params import PyramidParams
 from s3pipelines.core.imaging.reading import identify, readers_by_format
+from s3pipelines.core.imaging.saving import writable_codecs
 from s3pipelines.core.imaging.sparse import FilePart, NeedBytes, SparseFile
+from s3pipelines.core.imaging.structure import read_structure
 from s3pipelines.core.imaging.tiff_parts import parts_for_level
 
 
 def main() -> None:
-    """Serve the connection whose descriptor is the only argument."""
+    """Serve the connection of the first argument; no file gets larger than the second says."""
     connection = socket.socket(fileno=int(sys.argv[1]))
-    confine()
+    confine(int(sys.argv[2]))
     pillow.prepare()
     vips.prepare()
     image_limits = ImageLimits()
@@ -45,8 +50,7 @@ def main() -> None:
 
 def _answer(request: Frame) -> Frame:
     try:
-        tasks = {"header": _header, "parts": _parts, "formats": _formats}
-        return tasks.get(request.header["task"], _thumbnail)(request)
+        return _TASKS[request.header["task"]](request)
     except NeedBytes as need:
         return Frame({"need": [need.offset, need.length]})
     except Refused as refused:
@@ -73,13 +77,13 @@ def _thumbnail(request: Frame) -> Frame:
     header: dict[str, Any] = request.header
     arguments = (header["extension"], header["box_px"], header["quality"])
     limits = Limits(**header["limits"])
-    if request.descriptor is None:
+    if not request.descriptors:
         drawn = draw(request.body, *arguments, limits)  # pyright: ignore[reportArgumentType]
     elif "held" in header:
         with _sparse(request) as file:
             drawn = draw_partly(file, *arguments, limits)
     else:
-        with _mapped(request.descriptor) as mapped:
+        with _mapped(request.descriptors[0]) as mapped:
             # No `with` for the view: libvips may hold it until its last image is collected.
             drawn = draw(memoryview(mapped), *arguments, limits)
     sizes = {"width_px": drawn.width_px, "height_px": drawn.height_px}
@@ -98,6 +102,53 @@ def _formats(_request: Frame) -> Frame:
     return Frame({"formats": readers_by_format()})
 
 
+def _codecs(_request: Frame) -> Frame:
+    return Frame({"codecs": writable_codecs()})
+
+
+def _pyramid(request: Frame) -> Frame:
+    """The file that is written comes last, before it the image, perhaps as it arrives as well."""
+    header = request.header
+    *given, output = request.descriptors
+    job = Job(output, Limits(**header["limits"]))
+    arguments = (header["extension"], header["page"], PyramidParams(**header["params"]), job)
+    try:
+        if not given:
+            return _made(make_pyramid_file(Given(memoryview(request.body)), *arguments))
+        with _mapped(given[0]) as mapped, closing(Given(memoryview(mapped), *given[1:])) as file:
+            return _made(make_pyramid_file(file, *arguments))
+    finally:
+        os.close(output)
+
+
+def _made(made: Converted) -> Frame:
+    proof = {
+        "structure": made.proof.structure.as_dict(),
+        "psnr_db": made.proof.psnr_db,
+        "samples": made.proof.samples,
+    }
+    return Frame({"pyramid": proof, "pages": made.pages})
+
+
+def _structure(request: Frame) -> Frame:
+    (descriptor,) = request.descriptors
+    try:
+        return Frame({"structure": read_structure(descriptor).as_dict()})
+    finally:
+        os.close(descriptor)
+
+
+_TASKS = {
+    "codecs": _codecs,
+    "formats": _formats,
+    "header": _header,
+    "parts": _parts,
+    "pyramid": _pyramid,
+    "structure": _structure,
+    "thumbnail": _thumbnail,
+}
+
+
 @contextmanager
 def _mapped(descriptor: int) -> Iterator[mmap.mmap]:
     with os.fdopen(descriptor, "rb") as file:
@@ -113,17 +164,16 @@ def _mapped(descriptor: int) -> Iterator[mmap.mmap]:
 @contextmanager
 def _sparse(request: Frame) -> Iterator[SparseFile]:
     """The file with holes that came with a request; not mapped, as it may be larger than memory."""
-    assert request.descriptor is not None
-    with os.fdopen(request.descriptor, "rb") as file:
+    with os.fdopen(request.descriptors[0], "rb") as file:
         held = request.header["held"]
         parts = [(offset, FilePart(file.fileno(), offset, length)) for offset, length in held]
         yield SparseFile(os.fstat(file.fileno()).st_size, parts)
 
 
 def _input_bytes(request: Frame) -> int:
-    if request.descriptor is None or "held" in request.header:
+    if not request.descriptors or "held" in request.header:
         return 0
-    return os.fstat(request.descriptor).st_size
+    return os.fstat(request.descriptors[0]).st_size
 
 
 if __name__ == "__main__":

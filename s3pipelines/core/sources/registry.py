@@ -24,6 +24,7 @@ from s3pipelines.core.errors import (
     PreconditionFailed,
     Unreadable,
 )
+from s3pipelines.core.sources import pyramid_changes
 from s3pipelines.core.sources.entries import read_entry, registered_ids, write_entry
 from s3pipelines.core.sources.guards import refuse_own_output, refuse_unsafe_catalog
 from s3pipelines.core.sources.refreshes import refresh_document
@@ -35,6 +36,8 @@ from s3pipelines.core.storage.locations import parse_s3_location
 from s3pipelines.core.storage.outputs import remove_outputs
 
 _READS_IN_FLIGHT = 16
+# What is made of the objects of a source, below its place for derivatives.
+DERIVED_FOLDERS = ("thumbnails/", "pyramids/")
 SOURCES_COLUMNS = pa.schema(
     [
         pa.field("id", pa.string()),
@@ -76,6 +79,7 @@ def create_source(catalog: Catalog, source_id: str, s3_path: str, **options: Any
     )
     _require_usable(catalog, source)
     refuse_unsafe_catalog(catalog)
+    pyramid_changes.require_usable_codec(source, options)
     _finish_deletion(catalog, source_id)
     entry = read_entry(catalog.documents, source_id)
     taken = AlreadyExists(
@@ -179,10 +183,12 @@ def update_source(catalog: Catalog, source_id: str, message: str, **changes: Any
     source = _present(entry.source, source_id)
     done = HistoryEntry(at=datetime.now(UTC), by=whoami(), message=message.strip())
     changes = {**_given_up(changes), **_known_options(changes)}
+    changes = pyramid_changes.merged(source, changes)
     updated = _validated({**source.model_dump(), **changes}, history=(*source.history, done))
     asks_for_more = updated.versions and not source.versions
     if asks_for_more or updated.access(catalog.access) != source.access(catalog.access):
         _require_usable(catalog, updated)
+    pyramid_changes.require_usable_codec(updated, changes)
     write_entry(catalog.documents, source_id, updated, entry.tag)
     return updated
 
@@ -277,7 +283,8 @@ def _finish_deletion(catalog: Catalog, source_id: str) -> None:
                 forget_source(catalog, schema, source_id)
         lease.confirm()
         # Pictures of objects that somebody may have given up for good reasons.
-        remove_outputs(catalog.derivatives_location(source_id), catalog.access, "thumbnails/")
+        for folder in DERIVED_FOLDERS:
+            remove_outputs(catalog.derivatives_location(source_id), catalog.access, folder)
         documents.remove(refresh_document(source_id))
         documents.remove(pending_document(source_id))
         write_entry(documents, source_id, None, entry.tag)

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.sources.pyramid_options import PyramidOptions
 from s3pipelines.core.storage.access import AWS_ENDPOINT, Access
 from s3pipelines.core.storage.locations import S3Location, parse_s3_location
 
@@ -83,6 +84,8 @@ class SourceOptions(BaseModel):
         exclude: Globs of what is left out even so.
         settle_s: Seconds that an object must have rested before it is taken in.
         derive: Derivatives that the source wants; none unless asked for, as they cost requests.
+        pyramids: When pyramids are made: as objects arrive, or once a day.
+        pyramid: How they are to be.
         fresh_within_hours: Older than this, the index counts as stale.
         versions: The index keeps the version ids of its objects: it lists by versions.
         read_only: The project never writes to or deletes from this source.
@@ -100,6 +103,7 @@ class SourceOptions(BaseModel):
     settle_s: int = Field(default=0, ge=0, le=7 * 24 * 3600)
     derive: Annotated[tuple[Derivative, ...], AfterValidator(_without_doubles)] = ()
     pyramids: Literal["on-arrival", "scheduled"] = "scheduled"
+    pyramid: PyramidOptions = Field(default_factory=PyramidOptions)
     fresh_within_hours: float = Field(default=36, gt=0, le=_HUNDRED_YEARS_H)
     versions: bool = False
     read_only: bool = False

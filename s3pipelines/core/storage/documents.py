@@ -6,13 +6,15 @@ through exclusive file locks. Both replace a document whole or not at all.
 
 import fcntl
 import hashlib
+import io
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from s3pipelines.core.errors import (
     AccessDenied,
@@ -32,6 +34,7 @@ _UNFINISHED = ".unfinished-"
 # Documents are small, and a lease must hear of a lost answer before it expires.
 _READ_TIMEOUT_S = 8
 _ATTEMPTS = 3
+_CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -230,12 +233,17 @@ def write_whole(path: Path, body: bytes) -> None:
     Raises:
         OSError: It cannot be written; what was there before is unchanged.
     """
+    copy_whole(path, io.BytesIO(body))
+
+
+def copy_whole(path: Path, origin: BinaryIO) -> None:
+    """The same of an open file, from where it is to its end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not a `tempfile`, which only its owner may read: a catalog can be shared by a group.
     part = path.with_name(f"{_UNFINISHED}{uuid.uuid4().hex}")
     try:
         with part.open("xb") as file:
-            file.write(body)
+            shutil.copyfileobj(origin, file, _CHUNK_BYTES)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

@@ -53,10 +53,14 @@ class QuickObjects:
             key, lambda obstore, store: bytes(obstore.get(store, key, options=options).bytes())
         )
 
-    def put(self, key: str, body: bytes) -> bool:
+    def put(self, key: str, body: bytes, content_type: str | None = None) -> bool:
         """Write an object; False: ask boto3, it may or may not be written."""
+        attributes = {"Content-Type": content_type} if content_type else {}
         done = self._tried(
-            key, lambda obstore, store: obstore.put(store, key, body, use_multipart=False)
+            key,
+            lambda obstore, store: obstore.put(
+                store, key, body, attributes=attributes, use_multipart=False
+            ),
         )
         return done is not None
 

@@ -63,12 +63,17 @@ class ObjectReader:
 
     def download(self, key: str, etag: str, size_bytes: int, file: IO[bytes]) -> None:
         """Write a whole object of a known size to `file`, in chunks; errors as in `read`."""
-        at = attempts = 0
+        for chunk in self.chunks(key, etag, 0, size_bytes):
+            file.write(chunk)
+
+    def chunks(self, key: str, etag: str, offset: int, size_bytes: int) -> Iterator[bytes]:
+        """An object of a known size from `offset` on, in chunks; errors as in `read`."""
+        at, attempts = offset, 0
         while at < size_bytes:
             try:
                 for chunk in self._chunks(key, etag, at, size_bytes - at):
-                    file.write(chunk)
                     at += len(chunk)
+                    yield chunk
             except Unreachable:
                 attempts += 1
                 if attempts == _ATTEMPTS:
@@ -90,6 +95,12 @@ class ObjectReader:
                     length -= len(chunk)
             finally:
                 body.close()
+
+    def tags(self, key: str) -> dict[str, str]:
+        """The tags of an object as they are now; errors as in `read`."""
+        with s3_errors(self._bucket, key):
+            answer = self._client.get_object_tagging(Bucket=self._bucket, Key=key)
+        return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
 
     def _get(self, key: str, etag: str, byte_range: str) -> dict[str, Any]:
         return self._client.get_object(

@@ -6,7 +6,8 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.imaging.missing import Work, missing
+from s3pipelines.core.imaging.missing import missing
+from s3pipelines.core.imaging.wishes import Work
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source
 

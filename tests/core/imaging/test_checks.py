@@ -7,8 +7,8 @@ from PIL import Image
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.imaging.checks import lacking, unreadable
-from s3pipelines.core.imaging.missing import Work
 from s3pipelines.core.imaging.summary import FormatGroup, by_format
+from s3pipelines.core.imaging.wishes import Work
 from s3pipelines.core.imaging.work import run
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source, list_sources

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.imaging.missing import Work, count_missing
+from s3pipelines.core.imaging.missing import count_missing
+from s3pipelines.core.imaging.wishes import Work
 from s3pipelines.core.imaging.work import run
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source

@@ -11,7 +11,8 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.schemas import IMAGES, OBJECTS, TableSchema
 from s3pipelines.core.catalog.tables import ensure_table, open_table
-from s3pipelines.core.imaging.missing import Work, count_missing
+from s3pipelines.core.imaging.missing import count_missing
+from s3pipelines.core.imaging.wishes import Work
 from s3pipelines.core.sources.entries import write_entry
 from s3pipelines.core.sources.source import Source
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.imaging import steps
+from s3pipelines.core.imaging import making
 from s3pipelines.core.imaging.limits import Limits
 from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.partly import make_thumbnail_partly
@@ -23,7 +23,8 @@ from s3pipelines.core.imaging.results import Thumbnail
 from s3pipelines.core.imaging.sparse import BytesSource
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams, make_thumbnail
 from s3pipelines.core.imaging.tiff_parts import coalesced
-from s3pipelines.core.imaging.work import Work, run
+from s3pipelines.core.imaging.wishes import Work
+from s3pipelines.core.imaging.work import run
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source
 from tests.core.imaging.conftest import MakePool
@@ -204,7 +205,7 @@ def test_a_run_reads_a_part_of_a_pyramid_and_says_so(
     s3.put_object(Bucket=bucket, Key="plain.tif", Body=save_tiff(compression="none"))
     create_source(local_catalog, "slides", f"s3://{bucket}")
     refresh_index(local_catalog, "slides")
-    monkeypatch.setattr(steps, "_PARTLY_BYTES", 1_000_000)
+    monkeypatch.setattr(making, "_PARTLY_BYTES", 1_000_000)
     # Larger than what is fetched whole, the pyramids are made all the same.
     pool = make_pool(Limits(max_input_bytes=len(data) // 2))
 

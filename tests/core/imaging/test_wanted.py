@@ -7,8 +7,8 @@ import pytest
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.errors import Unreachable
 from s3pipelines.core.imaging import wanted
-from s3pipelines.core.imaging.missing import Work
 from s3pipelines.core.imaging.wanted import Answers, Search, search
+from s3pipelines.core.imaging.wishes import Work
 from s3pipelines.core.imaging.work import run
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source, list_sources

@@ -12,7 +12,8 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES
 from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.errors import AccessDenied, NoSuchBucket, NotFound, StorageError, Unreachable
-from s3pipelines.core.imaging.work import Report, Work, run
+from s3pipelines.core.imaging.wishes import Work
+from s3pipelines.core.imaging.work import Report, run
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source, delete_source
 from s3pipelines.core.storage.documents import open_documents

@@ -16,11 +16,13 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import IMAGES
 from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.errors import Archived
-from s3pipelines.core.imaging import steps, work
+from s3pipelines.core.imaging import fetching, work
 from s3pipelines.core.imaging.limits import Limits
+from s3pipelines.core.imaging.missing import count_missing, missing
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams, thumbnail_name
-from s3pipelines.core.imaging.work import Report, Work, count_missing, missing, run
+from s3pipelines.core.imaging.wishes import Work
+from s3pipelines.core.imaging.work import Report, run
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage.access import Access
@@ -336,7 +338,7 @@ def test_objects_that_are_no_images_by_name_are_not_counted_as_failures(
 def test_a_large_object_goes_through_a_file_without_a_name(
     local_catalog: Catalog, bucket, put_objects, pool, monkeypatch, tmp_path: Path
 ):
-    monkeypatch.setattr(steps, "_IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr(fetching, "IN_MEMORY_BYTES", 100)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     put_objects("one.jpg", body=JPEG)
     indexed(local_catalog, bucket)

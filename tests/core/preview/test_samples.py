@@ -4,8 +4,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.imaging.missing import Work
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
+from s3pipelines.core.imaging.wishes import Work
 from s3pipelines.core.imaging.work import run
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.preview.samples import choose, sample_tiles

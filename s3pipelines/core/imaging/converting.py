@@ -1,0 +1,91 @@
+"""One page of one file, in a worker: decode → recipe → save → verify."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from s3pipelines.core.imaging import vips
+from s3pipelines.core.imaging.decoding import Decoded, Page, decode, held
+from s3pipelines.core.imaging.exif_directory import add_exif
+from s3pipelines.core.imaging.given import Given
+from s3pipelines.core.imaging.limits import Limits
+from s3pipelines.core.imaging.pages import pages_of
+from s3pipelines.core.imaging.proving import Proof, prove
+from s3pipelines.core.imaging.pyramid_params import PyramidParams
+from s3pipelines.core.imaging.reading import Reader, first_that_reads, identify
+from s3pipelines.core.imaging.recipe import Recipe
+from s3pipelines.core.imaging.saving import TooLargeForClassic, save_pyramid
+
+# Up to this, an image is decoded once and held. Beyond, it is decoded while it is saved, and once
+# more to be compared, so that what an image takes does not grow with its height.
+_HELD_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What came of one page.
+
+    Attributes:
+        proof: What was seen of the file that was written.
+        pages: The numbers of all pages of the image; the first is the one of a request for none.
+    """
+
+    proof: Proof
+    pages: list[int]
+
+
+def make_pyramid_file(
+    given: Given, extension: str, page: int | None, params: PyramidParams, job: "Job"
+) -> Converted:
+    """Make the pyramid of one page, and compare it with the page.
+
+    Args:
+        given: The file.
+        extension: Lower-case ending of its name.
+        page: The number of the page; None: the first.
+        params: How the pyramid is to be.
+        job: Where it goes, and what it may cost.
+
+    Raises:
+        Refused: The file cannot be read, or what came of it is not what it should be.
+    """
+    known = identify(given.head(), extension)
+    pages = pages_of(given, known)
+    which = Page(given, known, pages[0] if page is None else page)
+    recipe = Recipe(params, job.limits)
+    proof = first_that_reads(
+        known, {reader: _attempt(which, reader, recipe, job) for reader in known.readers}
+    )
+    return Converted(proof, pages)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Where the result goes (an open file), and what it may cost."""
+
+    descriptor: int
+    limits: Limits
+
+
+def _attempt(page: Page, reader: Reader, recipe: Recipe, job: Job) -> Callable[[], Proof]:
+    def prepared() -> Decoded:
+        return recipe.follow(decode(page, reader, job.limits, recipe.shrink))
+
+    def attempt() -> Proof:
+        image, again = _ready(prepared, job.limits)
+        try:
+            save_pyramid(image.image, recipe.params, job.descriptor)
+        except TooLargeForClassic:
+            image = again()
+            save_pyramid(image.image, recipe.params, job.descriptor, big=True)
+        add_exif(job.descriptor, image.exif)
+        return prove(again(), job.descriptor, recipe.params)
+
+    return attempt
+
+
+def _ready(prepare: Callable[[], Decoded], limits: Limits) -> tuple[Decoded, Callable[[], Decoded]]:
+    """The image, and what gives it once more."""
+    image = prepare()
+    if vips.pixel_bytes(image.image) <= _HELD_BYTES:
+        image = held(image, limits)
+    return (image, lambda: image) if image.in_any_order else (image, prepare)
