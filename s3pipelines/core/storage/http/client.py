@@ -62,6 +62,22 @@ class Reply:
     body: bytes
 
 
+@dataclass(frozen=True)
+class _Asking:
+    """What is asked; see `BucketClient.ask`.
+
+    Attributes:
+        payload: SHA-256 of the body, in hexadecimal.
+    """
+
+    method: str
+    key: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    payload: str
+
+
 class BucketClient:
     """Asks about one bucket; used by one event loop, as `async with`.
 
@@ -118,6 +134,7 @@ class BucketClient:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
+        sha256: str | None = None,
     ) -> Reply:
         """Ask once, and again while there is hope.
 
@@ -132,11 +149,14 @@ class BucketClient:
             query: Parameters.
             headers: Others, with lower-case names.
             body: What is sent; held in memory.
+            sha256: Of the body, in hexadecimal, where it is known: it is signed, so that a server
+                that verifies signatures takes no other body.
 
         Raises:
             ClientError: The server refused, as botocore would raise it.
             BotoCoreError: Nobody answered in full, or there are no keys.
         """
+        payload = sha256 or (hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256)
         attempt = 0
         while True:
             attempt += 1
@@ -144,7 +164,7 @@ class BucketClient:
             try:
                 async with self._room:
                     status, reply = await self._ask_once(
-                        method, key, query or {}, headers or {}, body
+                        _Asking(method, key, query or {}, headers or {}, body, payload)
                     )
             except (EndpointConnectionError, ReadTimeoutError, IncompleteReadError):
                 if attempt >= self._place.max_attempts:
@@ -169,24 +189,17 @@ class BucketClient:
         codes = _REFUSED_FOR_NOW.get(status, ())
         return status in _FAILED_FOR_NOW or (bool(codes) and error_code(reply.body) in codes)
 
-    async def _ask_once(
-        self,
-        method: str,
-        key: str,
-        query: Mapping[str, str],
-        more: Mapping[str, str],
-        body: bytes,
-    ) -> tuple[int, Reply]:
+    async def _ask_once(self, asking: _Asking) -> tuple[int, Reply]:
         place = self._place
-        path, parameters = path_of(place.path, key), query_of(query)
+        path, parameters = path_of(place.path, asking.key), query_of(asking.query)
         url = f"{place.origin}{path}?{parameters}" if parameters else f"{place.origin}{path}"
-        headers = await self._headers(method, path, parameters, more, body)
+        headers = await self._headers(asking, path, parameters)
         try:
             async with self._session.request(
-                method,
+                asking.method,
                 URL(url, encoded=True),
                 headers=headers,
-                data=body or None,
+                data=asking.body or None,
                 allow_redirects=False,
             ) as response:
                 said = await response.read()
@@ -201,17 +214,15 @@ class BucketClient:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise EndpointConnectionError(endpoint_url=place.origin, error=error) from error
 
-    async def _headers(
-        self, method: str, path: str, query: str, more: Mapping[str, str], body: bytes
-    ) -> dict[str, str]:
+    async def _headers(self, asking: _Asking, path: str, query: str) -> dict[str, str]:
         keys = await self._place.keys()
-        asked = dict(more)
+        asked = dict(asking.headers)
         if self._place.requester_pays:
             asked["x-amz-request-payer"] = "requester"
         if keys is None:
             return asked
-        payload = hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256
-        request = Request(method, self._place.host, path, query, asked, payload)
+        host = self._place.host
+        request = Request(asking.method, host, path, query, asked, asking.payload)
         return signed_headers(request, keys, self._place.region, datetime.now(UTC))
 
 

@@ -142,12 +142,12 @@ async def _complete(
                 body=body,
             )
         except ClientError as error:
-            raise _perhaps_completed(client, key, error) from error
+            raise perhaps_completed(client, key, error) from error
     etag = text(parse(reply.body, "CompleteMultipartUpload"), "ETag").strip('"')
     return Copied(etag, version_of(reply.headers))
 
 
-def _perhaps_completed(client: BucketClient, key: str, error: ClientError) -> Exception:
+def perhaps_completed(client: BucketClient, key: str, error: ClientError) -> Exception:
     """An upload is gone when it is completed: also when nobody heard of that."""
     retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
     if error.response.get("Error", {}).get("Code") != "NoSuchUpload" or not retries:
