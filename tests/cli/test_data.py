@@ -72,3 +72,83 @@ def test_what_is_wrong_with_a_registration_is_one_line_and_status_2(run: Run, ma
         assert (refused.status, refused.out) == (2, "")
         assert words in refused.err
         assert len(refused.err.splitlines()) == 1
+
+
+@pytest.fixture
+def shared(run: Run, maps, scans) -> str:
+    """The source with the three files, tagged."""
+    run("data", "register", "--source", "maps", "--tags", "rights=free", f"{scans}/.")
+    return "maps"
+
+
+def test_objects_are_described_for_people_and_for_programs(run: Run, shared):
+    shown = run("data", "describe", "--source", "maps")
+
+    assert shown.status == 0
+    for words in ("a/1.tif", "rights=free", "sha256", "as described", "3 objects."):
+        assert words in shown.out
+    told = json.loads(run("data", "describe", "--source", "maps", "--ids", "b.txt", "--json").out)
+    assert [row["key"] for row in told["objects"]] == ["maps/b.txt"]
+    assert told["objects"][0]["tags"] == {"rights": "free"}
+
+
+def test_several_ids_may_follow_each_other_and_unknown_ones_are_named(run: Run, shared):
+    several = ("--ids", "a/1.tif", "a/2.tif", "none.tif", "--index-only", "--json")
+    done = run("data", "describe", "--source", "maps", *several)
+
+    assert done.status == 1
+    assert [row["name"] for row in json.loads(done.out)["objects"]] == ["a/1.tif", "a/2.tif"]
+    assert "'maps/none.tif'" in done.err
+
+
+def test_what_is_gone_is_a_row_and_status_1(run: Run, shared, s3, bucket):
+    s3.delete_object(Bucket=bucket, Key="maps/b.txt")
+
+    done = run("data", "describe", "--source", "maps", "--json")
+
+    assert done.status == 1
+    assert [row["state"] for row in json.loads(done.out)["objects"]][-1] == "gone"
+
+
+def test_what_is_downloaded_is_what_was_registered(run: Run, shared, scans, tmp_path):
+    folder = tmp_path / "here"
+
+    done = run("data", "download", "--source", "maps", "--dir", str(folder))
+
+    assert (done.status, done.out.split()[:2]) == (0, ["downloaded", "3"])
+    for name in ("a/1.tif", "a/2.tif", "b.txt"):
+        assert (folder / name).read_bytes() == (scans / name).read_bytes()
+    again = json.loads(
+        run("data", "download", "--source", "maps", "--dir", str(folder), "--json").out
+    )
+    assert (again["downloaded"], again["unchanged"], again["failed"]) == (0, 3, [])
+
+
+def test_a_selection_and_ids_restrict_a_download(run: Run, shared, tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    run("data", "download", "--source", "maps", "--dir", str(one), "--regex", "1[.]tif$")
+    run("data", "download", "--source", "maps", "--dir", str(other), "--ids", "b.txt")
+
+    assert [path.name for path in one.rglob("*.tif")] == ["1.tif"]
+    assert sorted(path.name for path in other.iterdir()) == [".s3pipelines", "b.txt"]
+
+
+def test_objects_that_cannot_be_downloaded_are_listed_with_status_1(
+    run: Run, shared, s3, bucket, tmp_path
+):
+    s3.put_object(Bucket=bucket, Key="maps/../../../out.tif", Body=b"1")
+    run("index", "refresh", "--source", "maps")
+
+    done = run("data", "download", "--source", "maps", "--dir", str(tmp_path / "here"))
+
+    assert done.status == 1
+    assert "maps/../../../out.tif" in done.out
+    assert "'.' or '..'" in done.out
+    assert not list(tmp_path.rglob("out.tif"))
+
+
+def test_ids_go_with_no_other_selection(run: Run, shared, tmp_path):
+    for options in (["--ids", "a", "--limit", "1"], ["a"], ["--ids", "a", "--keys-from", "x"]):
+        refused = run("data", "describe", "--source", "maps", *options)
+
+        assert (refused.status, refused.out) == (2, "")

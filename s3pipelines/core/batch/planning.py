@@ -23,8 +23,9 @@ from s3pipelines.core.batch.selecting import Drawn, draw_rows, frugal
 from s3pipelines.core.batch.targets import require_writable, target_access
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.datasets.states import source_state
 from s3pipelines.core.errors import InvalidInput
-from s3pipelines.core.sources.registry import get_source, whoami
+from s3pipelines.core.sources.registry import whoami
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage.locations import S3Location
@@ -37,7 +38,7 @@ class Request:
     """What somebody wants done.
 
     Attributes:
-        source_id: Whose objects.
+        source_id: Whose objects; `ID@VERSION` for those of a version.
         action: What is to be done to them.
         selection: Which of them.
         reason: Why, in their words.
@@ -67,7 +68,8 @@ def make_plan(
             collide or exist; nothing was written.
         StorageError: The target cannot be listed, or the catalog not be written.
     """
-    source, action = get_source(catalog, request.source_id), request.action
+    state, action = source_state(catalog, request.source_id), request.action
+    source = state.source
     _refuse_read_only(source, action)
     with (
         tempfile.TemporaryDirectory(prefix="s3pipelines-plan-") as folder,
@@ -76,7 +78,7 @@ def make_plan(
         existing = _look_at_target(catalog, source, action, Path(folder, "existing.parquet"), say)
         rows = Path(folder, "rows.parquet")
         say("Selecting objects")
-        drawn = Drawn(source, request.selection, action.mapping, existing)
+        drawn = Drawn(state, request.selection, action.mapping, existing)
         draw_rows(connection, catalog, drawn, rows)
         say("Reviewing")
         review = _reviewed(connection, source, action, rows)
@@ -149,7 +151,7 @@ def _frozen(
         generation=source.generation,
         action=action.name,
         params=action.params.model_dump(mode="json"),
-        selection=str(request.selection),
+        selection=_described(request),
         target=action.mapping.to.uri if action.mapping else None,
         created_at=datetime.now(UTC),
         created_by=request.by or whoami(),
@@ -168,3 +170,8 @@ def _frozen(
     )
     write_plan(catalog, plan)
     return plan
+
+
+def _described(request: Request) -> str:
+    version = request.source_id.partition("@")[2]
+    return f"{request.selection}, of version {version}" if version else str(request.selection)
