@@ -1,31 +1,25 @@
 """`s3pipelines data …`: sharing datasets: register, describe, download, freeze, compare."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from s3pipelines.cli.context import CliContext
-from s3pipelines.cli.data_selection import chosen_members, member_options
-from s3pipelines.cli.output import (
-    json_option,
-    print_fields,
-    print_json,
-    print_json_with_rows,
-    print_table,
+from s3pipelines.cli.data_output import (
+    DESCRIBED,
+    Tally,
+    description_row,
+    print_download,
+    print_registration,
+    take_in_pending,
 )
+from s3pipelines.cli.data_selection import chosen_members, member_options
+from s3pipelines.cli.data_versions import diff, drift, snapshot
+from s3pipelines.cli.output import json_option, print_json_with_rows, print_table
 from s3pipelines.cli.progress import byte_bar
-from s3pipelines.core.preview.wording import human_bytes
-
-if TYPE_CHECKING:
-    from s3pipelines.core.datasets.describing import Description
-    from s3pipelines.core.datasets.downloading import Download
-    from s3pipelines.core.datasets.registered import Registration
 
 SOME_FAILED = 1
-_MOST_SHOWN = 20
 
 
 @click.group()
@@ -70,8 +64,8 @@ def register(
     with byte_bar(f"register {source_id}") as bar:
         done = register_files(context.catalog, wanted, Progress(bar.begin, bar.advance))
     if not wanted.dry_run:
-        _take_in_pending(context, source_id)
-    _print_registration(done, as_json)
+        take_in_pending(context, source_id)
+    print_registration(done, as_json)
     return SOME_FAILED if done.failed else 0
 
 
@@ -98,45 +92,13 @@ def describe(
 
     selection, unknown = chosen_members(context, name, options)
     found = describe_objects(context.catalog, name, selection, ask=not index_only)
-    tally = _Tally()
+    tally = Tally()
     if as_json:
         print_json_with_rows({"source": name}, "objects", tally.of(found))
     else:
-        print_table(_DESCRIBED, map(_description, tally.of(found)))
+        print_table(DESCRIBED, map(description_row, tally.of(found)))
         click.echo(f"{tally.objects:,} {'object' if tally.objects == 1 else 'objects'}.")
     return SOME_FAILED if unknown or tally.failed else 0
-
-
-@dataclass
-class _Tally:
-    """Counts what passes through."""
-
-    objects: int = 0
-    failed: int = 0
-
-    def of(self, rows: "Iterable[Description]") -> "Iterator[Description]":
-        for row in rows:
-            self.objects += 1
-            self.failed += row["state"] in ("changed", "gone", "failed")
-            yield row
-
-
-_DESCRIBED = ("key", "size", "tags", "checksum", "image", "state")
-
-
-def _description(row: "Description") -> tuple[str, ...]:
-    image = row["image"] or {}
-    size = f"{image['width_px']}x{image['height_px']}" if image.get("width_px") else ""
-    shown = [image.get("format"), size, image.get("error")]
-    checksums = [f"{name} {value}" for name, value in sorted(row["checksums"].items())]
-    return (
-        row["name"],
-        human_bytes(row["size_bytes"]),
-        ", ".join(f"{name}={value}" for name, value in row["tags"].items()),
-        ", ".join(checksums) or (f"sha256 {row['sha256']}" if row["sha256"] else row["etag"]),
-        " ".join(part for part in shown if part),
-        row["state"].replace("_", " "),
-    )
 
 
 @data.command()
@@ -170,54 +132,9 @@ def download(
     wanted = Wanted(name, folder, selection, overwrite)
     with byte_bar(f"download {name}") as bar:
         done = download_objects(context.catalog, wanted, Progress(bar.begin, bar.advance))
-    _print_download(done, as_json)
+    print_download(done, as_json)
     return SOME_FAILED if unknown or done.failed else 0
 
 
-def _print_download(done: "Download", as_json: bool) -> None:
-    if as_json:
-        print_json({**asdict(done), "folder": str(done.folder), "source": done.name})
-        return
-    counts = {
-        "downloaded": f"{done.downloaded:,} ({human_bytes(done.fetched_bytes)})",
-        "unchanged": f"{done.unchanged:,}",
-        "failed": f"{len(done.failed):,}",
-    }
-    if done.unproven:
-        counts["only the size proven"] = f"{done.unproven:,}"
-    print_fields(counts)
-    _print_failed([(one.key, one.error, one.detail) for one in done.failed])
-
-
-def _print_failed(rows: list[tuple[str | None, ...]]) -> None:
-    if rows:
-        print_table(("failed", "reason", "detail"), rows[:_MOST_SHOWN])
-    if len(rows) > _MOST_SHOWN:
-        click.echo(f"{_MOST_SHOWN} of {len(rows):,} are shown; --json shows all.")
-
-
-def _take_in_pending(context: CliContext, source_id: str) -> None:
-    """Bring the index up to date with what the ledger hints at."""
-    from s3pipelines.cli.reporting import report_index
-    from s3pipelines.core.detection.pending import read_pending
-    from s3pipelines.core.index.apply import apply_changes
-    from s3pipelines.core.sources.registry import get_source
-
-    pending = read_pending(context.catalog, get_source(context.catalog, source_id))
-    if pending is not None and pending.hints:
-        report_index(context, apply_changes(context.catalog, source_id))
-
-
-def _print_registration(done: "Registration", as_json: bool) -> None:
-    if as_json:
-        files = [asdict(one) for one in done.files]
-        print_json({"source": done.source_id, "counts": done.counts, "files": files})
-        return
-    print_fields({name.replace("_", " "): f"{count:,}" for name, count in done.counts.items()})
-    would = [one for one in done.files if one.outcome.startswith("would")]
-    if would:
-        shown = [(one.outcome, one.key, human_bytes(one.size_bytes), one.path) for one in would]
-        print_table(("outcome", "key", "size", "file"), shown[:_MOST_SHOWN])
-    if len(would) > _MOST_SHOWN:
-        click.echo(f"{_MOST_SHOWN} of {len(would):,} are shown; --json shows all.")
-    _print_failed([(one.path or one.key, one.error, one.detail) for one in done.failed])
+for _command in (snapshot, diff, drift):
+    data.add_command(_command)

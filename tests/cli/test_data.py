@@ -152,3 +152,61 @@ def test_ids_go_with_no_other_selection(run: Run, shared, tmp_path):
         refused = run("data", "describe", "--source", "maps", *options)
 
         assert (refused.status, refused.out) == (2, "")
+
+
+def test_a_version_is_frozen_named_compared_and_checked(run: Run, shared, s3, bucket, tmp_path):
+    first = run("data", "snapshot", "--source", "maps", "-m", "as published")
+    assert (first.status, "maps@1" in first.out, "as published" in first.out) == (0, True, True)
+    assert "Nothing changed since maps@1" in run("data", "snapshot", "--source", "maps").out
+    clean = run("data", "drift", "maps@1")
+    assert (clean.status, "deleted      0" in clean.out) == (0, True)
+    s3.put_object(Bucket=bucket, Key="maps/b.txt", Body=b"another note")
+    s3.delete_object(Bucket=bucket, Key="maps/a/1.tif")
+    run("index", "refresh", "--source", "maps")
+
+    drifted = run("data", "drift", "maps@1")
+    told = json.loads(run("data", "drift", "maps@1", "--ask", "--json").out)
+    second = json.loads(run("data", "snapshot", "--source", "maps", "--json").out)
+    differences = run("data", "diff", "maps@1", "maps@2")
+
+    assert (drifted.status, "deleted      maps/a/1.tif" in drifted.out) == (1, True)
+    assert {(one["kind"], one["key"]) for one in told["drifted"]} == {
+        ("deleted", "maps/a/1.tif"),
+        ("overwritten", "maps/b.txt"),
+    }
+    assert (second["name"], second["objects"], second["is_new"]) == ("maps@2", 2, True)
+    assert (differences.status, "overwritten  maps/b.txt" in differences.out) == (0, True)
+    listed = json.loads(run("objects", "list", "--source", "maps@1", "--json").out)
+    assert listed["total"] == 3
+    versions = json.loads(run("sources", "list", "--json").out)[0]["versions"]
+    assert [(v["name"], v["message"]) for v in versions] == [
+        ("maps@1", "as published"),
+        ("maps@2", ""),
+    ]
+    assert "maps@1, maps@2" in run("sources", "list").out
+
+
+def test_members_of_a_version_are_not_deleted_by_accident(run: Run, shared):
+    run("data", "snapshot", "--source", "maps")
+
+    refused = run("batch", "plan", "delete", "--source", "maps", "--permanent")
+    assert refused.status == 2
+    assert "--break-versions" in refused.err
+    made = run("batch", "plan", "delete", "--source", "maps", "--permanent", "--break-versions")
+    assert (made.status, "breaks_versions" in made.out) == (0, True)
+
+
+def test_what_is_wrong_with_a_version_is_one_line_and_status_2(run: Run, shared, tmp_path):
+    for arguments, words in (
+        (["drift", "maps"], "Write for example maps@1."),
+        (["drift", "maps@1"], "There is no version maps@1."),
+        (["diff", "maps@1", "maps"], "There is no version maps@1."),
+        (["download", "--source", "maps@2", "--dir", str(tmp_path / "x")], "no version maps@2"),
+        (["describe", "--source", "maps@one"], "names no version"),
+        (["snapshot", "--source", "other"], "There is no source 'other'."),
+    ):
+        refused = run("data", *arguments)
+
+        assert (refused.status, refused.out) == (2, "")
+        assert words in refused.err
+        assert len(refused.err.splitlines()) == 1

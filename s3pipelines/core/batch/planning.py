@@ -6,7 +6,7 @@ last: a plan that was interrupted does not exist.
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +16,8 @@ import pyarrow as pa
 from s3pipelines.core.batch.actions.action import Action
 from s3pipelines.core.batch.existing import Existing, OnExisting, list_existing
 from s3pipelines.core.batch.manifests import rows_per_shard, write_manifest
-from s3pipelines.core.batch.plans import Plan, Summary, new_plan_id, write_plan
+from s3pipelines.core.batch.pinned import broken_by
+from s3pipelines.core.batch.plans import Flag, Plan, Summary, new_plan_id, write_plan
 from s3pipelines.core.batch.prices import price
 from s3pipelines.core.batch.review import Review, Reviewer
 from s3pipelines.core.batch.selecting import Drawn, draw_rows, frugal
@@ -82,6 +83,8 @@ def make_plan(
         draw_rows(connection, catalog, drawn, rows)
         say("Reviewing")
         review = _reviewed(connection, source, action, rows)
+        flags = _spare_versions(connection, catalog, source, action, rows)
+        review = replace(review, flags=(*review.flags, *flags))
         say(f"Writing the plan of {review.objects:,} objects")
         return _frozen(catalog, source, request, review, _batches(connection, rows))
 
@@ -128,6 +131,23 @@ def _reviewed(
             hint="Choose others, or say otherwise what is done about existing targets.",
         )
     return review
+
+
+def _spare_versions(
+    connection: duckdb.DuckDBPyConnection,
+    catalog: Catalog,
+    source: Source,
+    action: Action,
+    rows: Path,
+) -> tuple[Flag, ...]:
+    """Refuse to take members of versions away; a flag if the action may do so."""
+    relation = f"read_parquet({sql_text(str(rows))})"
+    broken = broken_by(connection, catalog, source, action, relation)
+    if broken is None:
+        return ()
+    if not action.breaks_versions:
+        raise broken.refusal()
+    return (broken.flag,)
 
 
 def _batches(connection: duckdb.DuckDBPyConnection, rows: Path) -> Iterator[pa.RecordBatch]:
