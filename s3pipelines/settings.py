@@ -102,6 +102,15 @@ class Settings(BaseSettings):
         description="How long one run may work on the images of a source before it lets others "
         "have a turn, in seconds.",
     )
+    cache: str = Field(
+        default="~/.cache/s3pipelines",
+        description="The folder where `s3pipelines.open_source` keeps local copies of objects.",
+    )
+    cache_mb: int = Field(
+        default=10_000,
+        ge=1,
+        description="How much it may hold, in MB; what was used longest ago goes first.",
+    )
     viewer_url: str = Field(
         default="http://127.0.0.1:3001",
         description="Where people reach the gallery; links in the Dagster UI lead there.",
