@@ -38,6 +38,9 @@ def data() -> None:
     help="Copy nothing: take in this object, which lies in the source. May be repeated.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace objects that hold something else.")
+@click.option(
+    "--break-versions", is_flag=True, help="Also replace objects that are members of versions."
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @json_option
 @click.argument("files", nargs=-1, type=click.Path(), metavar="FILES…")

@@ -5,7 +5,7 @@ over one of them is refused, when it is made and again when it is opened, unless
 may (`break_versions`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -18,13 +18,11 @@ from s3pipelines.core.batch.selecting import frugal
 from s3pipelines.core.batch.targets import target_access
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
-from s3pipelines.core.catalog.key_ranges import KeyRange, successor
-from s3pipelines.core.datasets.versions import Version, list_versions
+from s3pipelines.core.datasets.pins import has_versions, members_query, versions_in
+from s3pipelines.core.datasets.versions import Version
 from s3pipelines.core.errors import InvalidInput, printable
-from s3pipelines.core.sources.registry import list_sources
 from s3pipelines.core.sources.source import Source
-from s3pipelines.core.storage.access import Access, same_endpoint
-from s3pipelines.core.storage.clients import endpoint_of
+from s3pipelines.core.storage.access import Access
 
 _EXAMPLES = 3
 # What a plan takes away of its rows, as a query for `key` and `etag` over a relation {rows}.
@@ -93,7 +91,7 @@ def broken_by(
     found: list[Broken] = []
     for what in sorted(action.takes_away):
         bucket, access = _place(catalog, source, action, what)
-        pinned = list(_versions_in(catalog, bucket, access)) if bucket else []
+        pinned = versions_in(catalog, bucket, access) if bucket else []
         if pinned:
             taken = _TAKEN[what].replace("{rows}", rows)
             found += _broken(connection, catalog, taken, pinned)
@@ -113,7 +111,7 @@ def refuse_broken_versions(catalog: Catalog, source: Source, plan: Plan, action:
         InvalidInput: It would, and may not.
         StorageError: The catalog cannot be read.
     """
-    if action.breaks_versions or not action.takes_away or not _has_versions(catalog):
+    if action.breaks_versions or not action.takes_away or not has_versions(catalog):
         return
     with connect(frugal(catalog)) as connection, ExitStack() as stack:
         paths = [stack.enter_context(local_manifest(catalog, plan, one)) for one in plan.shards]
@@ -121,10 +119,6 @@ def refuse_broken_versions(catalog: Catalog, source: Source, plan: Plan, action:
         broken = broken_by(connection, catalog, source, action, f"read_parquet([{listed}])")
     if broken is not None:
         raise broken.refusal()
-
-
-def _has_versions(catalog: Catalog) -> bool:
-    return bool(catalog.documents.names("versions/"))
 
 
 def _place(
@@ -138,33 +132,16 @@ def _place(
     return action.mapping.to.bucket, target_access(catalog, source, action.mapping.to)
 
 
-def _versions_in(catalog: Catalog, bucket: str, access: Access) -> Iterator[Version]:
-    """The versions of all sources in a bucket."""
-    for source in list_sources(catalog):
-        if source.bucket != bucket:
-            continue
-        versions = list_versions(catalog, source)
-        if versions and same_endpoint(
-            endpoint_of(access), endpoint_of(source.access(catalog.access))
-        ):
-            yield from versions
-
-
 def _broken(
     connection: duckdb.DuckDBPyConnection,
     catalog: Catalog,
     taken: str,
-    pinned: Iterable[Version],
+    pinned: Sequence[Version],
 ) -> list[Broken]:
     first, last = connection.execute(f"SELECT min(key), max(key) FROM ({taken})").fetchall()[0]
     if first is None:
         return []
-    keys = KeyRange(first, successor(last))
-    members = " UNION ALL ".join(
-        f"SELECT key, etag, {sql_text(version.name)} AS version "
-        f"FROM ({version.index(catalog).rows(keys)})"
-        for version in pinned
-    )
+    members = members_query(catalog, pinned, first, last)
     count, versions, examples = connection.execute(f"""
         SELECT count(DISTINCT key), list(DISTINCT version ORDER BY version),
             list(DISTINCT key ORDER BY key)[1:{_EXAMPLES}]

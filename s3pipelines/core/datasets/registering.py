@@ -15,6 +15,7 @@ from s3pipelines.core.datasets.existing_objects import register_object
 from s3pipelines.core.datasets.fingerprints import Fingerprint, fingerprint, holds_same
 from s3pipelines.core.datasets.local_files import LocalFile, Unusable, find_files
 from s3pipelines.core.datasets.object_tags import refuse_bad_tags
+from s3pipelines.core.datasets.pins import pinned_members, versions_in
 from s3pipelines.core.datasets.recording import Recorder
 from s3pipelines.core.datasets.registered import Registered, Registration, word_of
 from s3pipelines.core.datasets.room import MemoryRoom
@@ -51,6 +52,7 @@ class Wanted:
         tags: Tags that all of them get.
         below: A folder below the source's prefix for the files.
         overwrite: Replace an object of the same key that holds something else.
+        break_versions: Also where it is a member of a version of a source.
         dry_run: Only look.
         part_bytes: What is larger goes in parts of this size.
     """
@@ -61,6 +63,7 @@ class Wanted:
     tags: dict[str, str] = field(default_factory=dict)
     below: str = ""
     overwrite: bool = False
+    break_versions: bool = False
     dry_run: bool = False
     part_bytes: int = PART_BYTES
 
@@ -100,17 +103,20 @@ def register(catalog: Catalog, wanted: Wanted, progress: Progress | None = None)
     files, unusable = find_files(source, wanted.paths, wanted.below) if wanted.paths else ([], [])
     progress = progress or Progress()
     progress.begin(sum(file.size_bytes for file in files))
-    done = Registration(source.id, [_unusable(one) for one in unusable])
-    recorder = Recorder(catalog, source)
-    place = bucket_place(source.access(catalog.access), source.bucket)
-    work = _Work(catalog, source, wanted, progress, done, recorder)
+    recorder, access = Recorder(catalog, source), source.access(catalog.access)
+    place, pinned = bucket_place(access, source.bucket), dict[tuple[str, str], str]()
+    if wanted.overwrite and not wanted.break_versions:
+        versions = versions_in(catalog, source.bucket, access)
+        pinned = pinned_members(catalog, versions, [file.key for file in files])
+    work = _Work(catalog, source, wanted, progress, recorder, pinned)
+    work.done.files += map(_unusable, unusable)
     try:
         with LoopThread() as loop:
             loop.run(work.run(BucketClient(place, most_in_flight=_REQUESTS_AT_A_TIME), files, keys))
     finally:
         # Also when it is interrupted: what was uploaded is known of.
         recorder.write()
-    return done
+    return work.done
 
 
 def _refuse_read_only(source: Source) -> None:
@@ -129,7 +135,7 @@ def _key_of_existing(source: Source, uri: str) -> str:
         raise InvalidInput(
             f"{uri} does not lie in the source {source.id!r} ({source.location.uri}).",
             hint="Copy it there first (with 's3pipelines batch plan copy' or 'aws s3 cp'), or "
-            " register the place where it lies as a source of its own.",
+            "register the place where it lies as a source of its own.",
         )
     return key
 
@@ -145,15 +151,16 @@ class _Work:
         source: Source,
         wanted: Wanted,
         progress: Progress,
-        done: Registration,
         recorder: Recorder,
+        pinned: dict[tuple[str, str], str],
     ) -> None:
         self._source = source
         self._wanted = wanted
         self._advance = progress.advance
-        self._done = done
+        self.done = Registration(source.id)
         self._recorder = recorder
         self._notes = UploadNotes(catalog, source.id)
+        self._pinned = pinned
         self._writing = asyncio.Lock()
 
     async def run(
@@ -172,7 +179,7 @@ class _Work:
             raise
         except StorageError as error:
             ended = _failed(one, error)
-        self._done.files.append(ended)
+        self.done.files.append(ended)
         if not self._wanted.dry_run and self._recorder.take(ended):
             async with self._writing:
                 await asyncio.to_thread(self._recorder.write)
@@ -195,6 +202,8 @@ class _Work:
                 return await self._unchanged(file, known, found)
             if not self._wanted.overwrite:
                 return _exists(file)
+            if (version := self._pinned.get((file.key, found.etag))) is not None:
+                return _pinned(file, version)
         if self._wanted.dry_run:
             ended = "would_upload" if found is None else "would_replace"
             return Registered(file.key, str(file.path), file.size_bytes, ended)
@@ -257,6 +266,13 @@ def _failed(one: LocalFile | str, error: StorageError) -> Registered:
         return Registered(one, None, 0, "failed", error=word_of(error), detail=str(error))
     path, size = str(one.path), one.size_bytes
     return Registered(one.key, path, size, "failed", error=word_of(error), detail=str(error))
+
+
+def _pinned(file: LocalFile, version: str) -> Registered:
+    detail = f"What is there is a member of {version}; --break-versions replaces it all the same."
+    return Registered(
+        file.key, str(file.path), file.size_bytes, "failed", error="pinned", detail=detail
+    )
 
 
 def _exists(file: LocalFile) -> Registered:

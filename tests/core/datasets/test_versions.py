@@ -1,6 +1,7 @@
 """Freezing a source as numbered versions, and reading them."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,8 @@ from s3pipelines.core.datasets.describing import describe
 from s3pipelines.core.datasets.downloading import Wanted, download
 from s3pipelines.core.datasets.drift import find_drift
 from s3pipelines.core.datasets.freezing import snapshot
+from s3pipelines.core.datasets.registering import Wanted as Registering
+from s3pipelines.core.datasets.registering import register
 from s3pipelines.core.datasets.states import source_state
 from s3pipelines.core.datasets.versions import list_versions
 from s3pipelines.core.errors import InvalidInput, NotFound
@@ -215,6 +218,22 @@ def test_members_that_are_lost_are_failed_rows(maps: Catalog, s3, bucket, tmp_pa
     assert "was overwritten since maps@1 was made" in str(done.failed)
     states = {row["name"]: row["state"] for row in describe(maps, "maps@1")}
     assert states == {"a": "changed", "b": "gone", "c": "as_described"}
+
+
+def test_a_registration_does_not_replace_members_unless_told(maps: Catalog, s3, bucket, tmp_path):
+    snapshot(maps, "maps")
+    path = tmp_path / "a"
+    path.write_bytes(b"other")
+    wanted = Registering("maps", [path], overwrite=True)
+
+    [refused] = register(maps, wanted).failed
+
+    assert (refused.error, "a member of maps@1" in (refused.detail or "")) == ("pinned", True)
+    assert s3.get_object(Bucket=bucket, Key="maps/a")["Body"].read() == b"123"
+    told = replace(wanted, break_versions=True)
+    assert register(maps, told).counts == {"replaced": 1}
+    path.write_bytes(b"once more")
+    assert register(maps, wanted).counts == {"replaced": 1}
 
 
 def test_an_empty_index_is_not_frozen(local_catalog, bucket):
