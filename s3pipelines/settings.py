@@ -111,6 +111,15 @@ class Settings(BaseSettings):
     pyramids_timezone: str = Field(
         default="America/New_York", description="The time zone of that, by its IANA name."
     )
+    cache: str = Field(
+        default="~/.cache/s3pipelines",
+        description="The folder where `s3pipelines.open_source` keeps local copies of objects.",
+    )
+    cache_mb: int = Field(
+        default=10_000,
+        ge=1,
+        description="How much it may hold, in MB; what was used longest ago goes first.",
+    )
     viewer_url: str = Field(
         default="http://127.0.0.1:3001",
         description="Where people reach the gallery; links in the Dagster UI lead there.",

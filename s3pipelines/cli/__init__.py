@@ -11,6 +11,7 @@ import click
 from s3pipelines.cli.batch import batch
 from s3pipelines.cli.buckets import buckets
 from s3pipelines.cli.context import CliContext
+from s3pipelines.cli.data import data
 from s3pipelines.cli.demo import demo
 from s3pipelines.cli.doctor import doctor
 from s3pipelines.cli.images import images
@@ -37,7 +38,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(CliContext)
 
 
-for command in (demo, up, sources, buckets, index, objects, images, batch, sql, doctor):
+for command in (demo, up, sources, buckets, index, objects, images, batch, data, sql, doctor):
     cli.add_command(command)
 
 

@@ -35,3 +35,42 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
             bar.update(task, completed=done, total=max(total, done), rate=rate_text)
 
         yield advance
+
+
+class ByteProgress:
+    """How many of some bytes are done, with the rate and the time that is left; made by `byte_bar`.
+
+    Attributes:
+        begin: Takes how many bytes there are.
+        advance: Takes how many more are done.
+    """
+
+    def __init__(self, begin: Callable[[int], object], advance: Callable[[int], object]) -> None:
+        self.begin = begin
+        self.advance = advance
+
+
+@contextmanager
+def byte_bar(what: str) -> Iterator[ByteProgress]:
+    """Show how many bytes are done, with the rate and the time that is left, on standard error."""
+    if not sys.stderr.isatty():
+        yield ByteProgress(lambda _: None, lambda _: None)
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    timing = (TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, *timing, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=None)
+        yield ByteProgress(
+            lambda total: bar.update(task, total=total),
+            lambda more: bar.update(task, advance=more),
+        )

@@ -21,6 +21,7 @@ from s3pipelines.core.sources.source import Source
 if TYPE_CHECKING:
     from s3pipelines.core.annotations.annotate import Annotated
 
+_MOST_VERSIONS = 5
 id_option = click.option("--id", "source_id", required=True, metavar="ID", help="The source.")
 
 
@@ -88,7 +89,7 @@ def update(
 @json_option
 @click.pass_obj
 def list_command(context: CliContext, offset: int, num_items: int, as_json: bool) -> None:
-    """List the registered sources by id."""
+    """List the registered sources by id, with their versions (of many, the latest five)."""
     from s3pipelines.core.sources.registry import read_registry
 
     registry = read_registry(context.catalog)
@@ -96,11 +97,21 @@ def list_command(context: CliContext, offset: int, num_items: int, as_json: bool
         click.echo(f"Warning: {unreadable!r} is left out. {error}", err=True)
     every = registry.sources
     shown = every[offset : offset + num_items]
+    versions = {source.id: _versions(context, source) for source in shown}
     if as_json:
-        print_json([source.model_dump() for source in shown])
+        print_json([{**source.model_dump(), "versions": versions[source.id]} for source in shown])
         return
-    rows = [(s.id, s.location.uri, s.description, f"{s.created_at:%Y-%m-%d}") for s in shown]
-    print_table(["id", "location", "description", "created"], rows)
+    rows = [
+        (
+            s.id,
+            s.location.uri,
+            s.description,
+            f"{s.created_at:%Y-%m-%d}",
+            ", ".join(version["name"] for version in versions[s.id][-_MOST_VERSIONS:]),
+        )
+        for s in shown
+    ]
+    print_table(["id", "location", "description", "created", "versions"], rows)
     if len(shown) < len(every):
         click.echo(f"{offset + 1} to {offset + len(shown)} of {len(every)} sources.")
 
@@ -200,6 +211,17 @@ def _say_annotated(done: "Annotated") -> None:
         some = ", ".join(f"'{printable(key)}'" for key in done.matched.examples)
         more = " …" if done.matched.unmatched > len(done.matched.examples) else ""
         click.echo(f"Warning: no object for {some}{more}", err=True)
+
+
+def _versions(context: CliContext, source: Source) -> list[dict[str, Any]]:
+    """The versions of a source, the oldest first."""
+    from s3pipelines.core.datasets.versions import list_versions
+
+    told = ("number", "message", "created_at", "created_by", "objects", "size_bytes")
+    return [
+        {"name": version.name, **version.model_dump(include=set(told))}
+        for version in list_versions(context.catalog, source)
+    ]
 
 
 def _show(source: Source, as_json: bool) -> None:

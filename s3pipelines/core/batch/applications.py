@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from s3pipelines.core.batch.actions import action_of
 from s3pipelines.core.batch.changed import count_changed
+from s3pipelines.core.batch.pinned import refuse_broken_versions
 from s3pipelines.core.batch.plans import Plan, Shard, read_plan
 from s3pipelines.core.batch.sites import PlanFacts, find_facts
 from s3pipelines.core.catalog.catalog import Catalog
@@ -85,7 +86,8 @@ def open_application(
 
     Raises:
         NotFound: There is no such plan, or its source is gone.
-        InvalidInput: The source was registered anew, or is read-only by now.
+        InvalidInput: The source was registered anew, or is read-only by now, or a version was made
+            since whose members would be taken away.
         Busy: Another process is applying the plan.
         AccessDenied: Something that the plan needs is not allowed.
         StorageError: A bucket, or the catalog, cannot be used.
@@ -95,6 +97,7 @@ def open_application(
     action = action_of(plan)
     if not alone:
         refuse_if_busy(catalog, plan)
+    refuse_broken_versions(catalog, source, plan, action)
     with LoopThread() as loop:
         facts = loop.run(find_facts(catalog, source, plan, action))
     latest, tag = _latest(catalog, plan_id)

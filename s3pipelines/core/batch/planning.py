@@ -6,7 +6,7 @@ last: a plan that was interrupted does not exist.
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,16 +16,18 @@ import pyarrow as pa
 from s3pipelines.core.batch.actions.action import Action
 from s3pipelines.core.batch.existing import Existing, OnExisting, list_existing
 from s3pipelines.core.batch.manifests import rows_per_shard, write_manifest
-from s3pipelines.core.batch.plans import Plan, Summary, new_plan_id, write_plan
+from s3pipelines.core.batch.pinned import broken_by
+from s3pipelines.core.batch.plans import Flag, Plan, Summary, new_plan_id, write_plan
 from s3pipelines.core.batch.prices import price
 from s3pipelines.core.batch.review import Review, Reviewer
 from s3pipelines.core.batch.selecting import Drawn, draw_rows, frugal
 from s3pipelines.core.batch.targets import require_writable, target_access
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.datasets.states import source_state
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.preview.wording import counted
-from s3pipelines.core.sources.registry import get_source, whoami
+from s3pipelines.core.sources.registry import whoami
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage.locations import S3Location
@@ -38,7 +40,7 @@ class Request:
     """What somebody wants done.
 
     Attributes:
-        source_id: Whose objects.
+        source_id: Whose objects; `ID@VERSION` for those of a version.
         action: What is to be done to them.
         selection: Which of them.
         reason: Why, in their words.
@@ -68,7 +70,8 @@ def make_plan(
             collide or exist; nothing was written.
         StorageError: The target cannot be listed, or the catalog not be written.
     """
-    source, action = get_source(catalog, request.source_id), request.action
+    state, action = source_state(catalog, request.source_id), request.action
+    source = state.source
     _refuse_read_only(source, action)
     with (
         tempfile.TemporaryDirectory(prefix="s3pipelines-plan-") as folder,
@@ -77,10 +80,12 @@ def make_plan(
         existing = _look_at_target(catalog, source, action, Path(folder, "existing.parquet"), say)
         rows = Path(folder, "rows.parquet")
         say("Selecting objects")
-        drawn = Drawn(source, request.selection, action.mapping, existing)
+        drawn = Drawn(state, request.selection, action.mapping, existing)
         draw_rows(connection, catalog, drawn, rows)
         say("Reviewing")
         review = _reviewed(connection, source, action, rows)
+        flags = _spare_versions(connection, catalog, source, action, rows)
+        review = replace(review, flags=(*review.flags, *flags))
         say(f"Writing the plan of {counted(review.objects, 'object')}")
         return _frozen(catalog, source, request, review, _batches(connection, rows))
 
@@ -129,6 +134,23 @@ def _reviewed(
     return review
 
 
+def _spare_versions(
+    connection: duckdb.DuckDBPyConnection,
+    catalog: Catalog,
+    source: Source,
+    action: Action,
+    rows: Path,
+) -> tuple[Flag, ...]:
+    """Refuse to take members of versions away; a flag if the action may do so."""
+    relation = f"read_parquet({sql_text(str(rows))})"
+    broken = broken_by(connection, catalog, source, action, relation)
+    if broken is None:
+        return ()
+    if not action.breaks_versions:
+        raise broken.refusal()
+    return (broken.flag,)
+
+
 def _batches(connection: duckdb.DuckDBPyConnection, rows: Path) -> Iterator[pa.RecordBatch]:
     query = f"SELECT *, NULL::VARCHAR AS previous FROM read_parquet({sql_text(str(rows))})"
     yield from connection.execute(query).to_arrow_reader(_BATCH_ROWS)
@@ -150,7 +172,7 @@ def _frozen(
         generation=source.generation,
         action=action.name,
         params=action.params.model_dump(mode="json"),
-        selection=str(request.selection),
+        selection=_described(request),
         target=action.mapping.to.uri if action.mapping else None,
         created_at=datetime.now(UTC),
         created_by=request.by or whoami(),
@@ -169,3 +191,8 @@ def _frozen(
     )
     write_plan(catalog, plan)
     return plan
+
+
+def _described(request: Request) -> str:
+    version = request.source_id.partition("@")[2]
+    return f"{request.selection}, of version {version}" if version else str(request.selection)

@@ -14,11 +14,10 @@ from s3pipelines.core.batch.mapping import KeyMapping
 from s3pipelines.core.batch.rows import MANIFEST
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import sql_text
-from s3pipelines.core.catalog.index_files import IndexFiles
-from s3pipelines.core.catalog.key_ranges import KeyRange, window
-from s3pipelines.core.catalog.schemas import OBJECTS, TAGS
+from s3pipelines.core.catalog.key_ranges import KeyRange, windows
+from s3pipelines.core.catalog.schemas import TAGS
 from s3pipelines.core.catalog.views import create_source_views
-from s3pipelines.core.sources.source import Source
+from s3pipelines.core.datasets.states import SourceState
 from s3pipelines.core.sql.selection import Selection
 
 # A key of S3 has at most so many bytes in UTF-8.
@@ -41,13 +40,13 @@ class Drawn:
     """What rows are drawn from.
 
     Attributes:
-        source: The source.
+        state: The source, as it is now or as a version has it.
         selection: Which of its objects.
         mapping: Where they go; None if they stay.
         existing: What is at the target already.
     """
 
-    source: Source
+    state: SourceState
     selection: Selection
     mapping: KeyMapping | None
     existing: Existing | None
@@ -68,31 +67,22 @@ def draw_rows(
         InvalidInput: The selection or the mapping is wrong.
         StorageError: The catalog cannot be read.
     """
-    source, selection, mapping = drawn.source, drawn.selection, drawn.mapping
-    tables = [OBJECTS, *selection.asked_tables]
+    source, index = drawn.state.source, drawn.state.index
+    selection, mapping = drawn.selection, drawn.mapping
+    tables = [*selection.asked_tables]
     if mapping is not None and mapping.asks_tags and TAGS not in tables:
         tables.append(TAGS)
     create_source_views(connection, catalog, source.id, *tables)
+    connection.execute(f"CREATE OR REPLACE VIEW objects AS {index.rows()}")
     query = _query(drawn, selection.condition(connection, source.prefix))
     left = selection.limit
     with pq.ParquetWriter(path, DRAWN, compression="lz4") as writer:
-        for keys in _slices(catalog, drawn):
+        for keys in windows(index.files, selection.key_range(source.prefix), _SLICE_ROWS):
             for batch in _rows(connection, query, keys, left):
                 writer.write_batch(batch)
                 left = None if left is None else left - batch.num_rows
             if left is not None and left <= 0:
                 return
-
-
-def _slices(catalog: Catalog, drawn: Drawn) -> Iterator[KeyRange]:
-    files = IndexFiles.now(catalog, drawn.source.id).files
-    rest = drawn.selection.key_range(drawn.source.prefix)
-    while not rest.is_empty:
-        part = window(files, rest, _SLICE_ROWS)
-        yield part
-        if part == rest:
-            return
-        rest = rest.beyond(part)
 
 
 def _rows(
@@ -110,7 +100,7 @@ def _rows(
 
 def _query(drawn: Drawn, condition: str) -> str:
     mapping = drawn.mapping
-    target = "NULL::VARCHAR" if mapping is None else mapping.expression(drawn.source.prefix)
+    target = "NULL::VARCHAR" if mapping is None else mapping.expression(drawn.state.source.prefix)
     selected = f"""
         SELECT key, size_bytes, etag, version_id, last_modified, storage_class, {target} AS target
         FROM objects WHERE {{within}} AND ({condition})

@@ -7,7 +7,7 @@ Keys compare by their UTF-8 bytes, as S3 lists them; Python's comparison of text
 order.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
@@ -174,6 +174,16 @@ def window(
         if found >= rows:
             return keys.before(successor(file.last or ""))
     return keys
+
+
+def windows(files: Sequence[KeyFile], keys: KeyRange, rows: int) -> Iterator[KeyRange]:
+    """A range in parts, one after the other, of at least so many rows each but the last."""
+    while not keys.is_empty:
+        part = window(files, keys, rows)
+        yield part
+        if part == keys:
+            return
+        keys = keys.beyond(part)
 
 
 def _ends_within(file: KeyFile, keys: KeyRange) -> bool:

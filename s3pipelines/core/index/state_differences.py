@@ -70,9 +70,21 @@ def compare_states(
         StorageError: The catalog cannot be read.
     """
     get_source(catalog, source_id)
-    old, new = _without_common(
-        index_at(catalog, source_id, before), index_at(catalog, source_id, after)
-    )
+    old, new = index_at(catalog, source_id, before), index_at(catalog, source_id, after)
+    with compare_indexes(catalog, old, new) as found:
+        yield found
+
+
+@contextmanager
+def compare_indexes(
+    catalog: Catalog, old: IndexFiles, new: IndexFiles
+) -> Iterator[StateDifferences]:
+    """Compare two lists of objects; what does not fit into memory is spilled.
+
+    Raises:
+        StorageError: The catalog cannot be read.
+    """
+    old, new = _without_common(old, new)
     with connect(catalog) as connection:
         listed = f"SELECT *, true AS settled FROM ({new.rows()})"
         connection.execute(f"CREATE TEMP VIEW listed AS {listed}")

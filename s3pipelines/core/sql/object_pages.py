@@ -16,8 +16,8 @@ from s3pipelines.core.catalog.index_files import IndexFiles
 from s3pipelines.core.catalog.key_ranges import KeyRange, window
 from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
+from s3pipelines.core.datasets.states import source_state
 from s3pipelines.core.errors import InvalidInput
-from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sql.failures import COLUMNS_HINT
 from s3pipelines.core.sql.places import Order, Place, place_of_token, token_of_place
 from s3pipelines.core.sql.selection import Selection
@@ -102,18 +102,18 @@ def list_objects(
 
     Args:
         catalog: Where the registry and the tables are.
-        source_id: A registered source.
+        source_id: A registered source, or `ID@VERSION`.
         request: Which page; by default the first, by key.
 
     Raises:
-        NotFound: There is no such source.
+        NotFound: There is no such source, or version of it.
         InvalidInput: The selection, or the token, is wrong.
         StorageError: The catalog cannot be read.
     """
     request = request or ObjectsRequest()
     place = request.place
-    source = get_source(catalog, source_id)
-    index = IndexFiles.now(catalog, source_id)
+    state = source_state(catalog, source_id)
+    source, index = state.source, state.index
     with connect(catalog) as connection:
         _create_views(connection, catalog, index, request.selection)
         query = _Query(

@@ -14,11 +14,10 @@ from s3pipelines.core.catalog.schemas import (
     CHANGES,
     DERIVATIVES,
     IMAGES,
-    OBJECTS,
     TAGS,
     TableSchema,
 )
-from s3pipelines.core.catalog.views import create_source_views
+from s3pipelines.core.datasets.states import source_state
 from s3pipelines.core.sql.failures import statement_error
 from s3pipelines.core.sql.gate import check_read_only
 from s3pipelines.core.sql.key_heads import head_of_glob, head_of_regex, writable
@@ -118,15 +117,16 @@ class Selection:
 
 
 def unknown_keys(catalog: Catalog, source_id: str, selection: Selection) -> list[str]:
-    """The listed keys of a selection that the index of the source does not have, sorted.
+    """The listed keys of a selection that the source, or that version of it, has not, sorted.
 
     Raises:
         StorageError: The catalog cannot be read.
     """
     if selection.keys is None:
         return []
+    index = source_state(catalog, source_id).index
     with connect(catalog) as connection:
-        create_source_views(connection, catalog, source_id, OBJECTS)
+        connection.execute(f"CREATE VIEW objects AS {index.rows()}")
         _register_keys(connection, selection.keys)
         query = f"FROM {_LISTED_KEYS} WHERE key NOT IN (SELECT key FROM objects) ORDER BY key"
         return [key for (key,) in connection.execute(query).fetchall()]

@@ -12,6 +12,7 @@ import pyarrow as pa
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
 from s3pipelines.core.catalog.schemas import TABLES
+from s3pipelines.core.datasets.versions import FILES_FOLDER
 from s3pipelines.core.sql.failures import statement_error
 from s3pipelines.core.sql.gate import check_read_only
 from s3pipelines.core.sql.own_names import with_own_names
@@ -54,7 +55,8 @@ class Session:
         Args:
             statement: `SELECT` in any of its forms, `DESCRIBE`, `SUMMARIZE`, `SHOW TABLES`, or
                 `EXPLAIN [ANALYZE]` of a `SELECT`. In it, `objects_at('ID', VERSION)` is the index
-                of a source as it was; a time will do as well.
+                of a source as it was; a time will do as well. `objects_at('ID@3')` is a version
+                of the source.
 
         Returns:
             Batches of some 16,000 rows. Let go of the reader to end the statement early.
@@ -146,10 +148,12 @@ def open_session(catalog: Catalog, sources: pa.Table | None = None) -> Iterator[
 
 def _lock(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
     """Take from the connection, for good, all that DuckDB can take; the gate sees to the rest."""
-    folder = catalog.location.child("tables")
-    allowed = {folder.uri}
-    if isinstance(folder, FolderLocation):
-        allowed.add(str(folder.path.resolve()))  # Delta's log gives its files by their real path.
+    allowed: set[str] = set()
+    for folder in (catalog.location.child("tables"), catalog.location.child(FILES_FOLDER)):
+        allowed.add(folder.uri)
+        if isinstance(folder, FolderLocation):
+            # Delta's log gives its files by their real path.
+            allowed.add(str(folder.path.resolve()))
     listed = ", ".join(sql_text(f"{uri.rstrip('/')}/") for uri in sorted(allowed))
     connection.execute(f"SET allowed_directories = [{listed}]")
     # A file of a table never changes: its footer is good for as long as it is remembered.

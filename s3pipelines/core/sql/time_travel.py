@@ -1,5 +1,8 @@
 """`objects_at('ID', VERSION)` in a statement: the index of a source as it was.
 
+`objects_at('ID@3')` is the version 3 of the source, which does not depend on how long the states of
+the index are kept.
+
 DuckDB knows no such function. Before a statement runs, each call of it is replaced by the name of
 a view that was made for this statement alone, over the very files of that state. The parser says
 where a call stands, so that a text or a comment is never taken for one; what stands there must be
@@ -14,6 +17,7 @@ import duckdb
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.past import index_at, moment_of_text
+from s3pipelines.core.datasets.states import source_state, split_name
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sql.gate import Node, nodes, parsed, without_explain
@@ -22,8 +26,8 @@ FUNCTION = "objects_at"
 _TEXT = r"'((?:[^']|'')*)'"
 _TIME_TYPES = r"(?:TIMESTAMP|TIMESTAMPTZ|TIMESTAMP\s+WITH\s+TIME\s+ZONE|DATE|DATETIME)"
 _CALL = re.compile(
-    rf"{FUNCTION}\s*\(\s*{_TEXT}\s*,\s*"
-    rf"(?:(\d+)|(?:{_TIME_TYPES}\s*)?{_TEXT}(?:\s*::\s*{_TIME_TYPES})?)\s*\)",
+    rf"{FUNCTION}\s*\(\s*{_TEXT}\s*(?:,\s*"
+    rf"(?:(\d+)|(?:{_TIME_TYPES}\s*)?{_TEXT}(?:\s*::\s*{_TIME_TYPES})?)\s*)?\)",
     re.IGNORECASE,
 )
 
@@ -47,7 +51,7 @@ def with_past_states(
         return statement
     explain, rest = without_explain(statement)
     text = rest.encode()
-    views: dict[tuple[str, str], str] = {}
+    views: dict[tuple[str, str | None], str] = {}
     # From the last to the first, so that the places of the others stay as they are.
     calls = sorted(_calls(parsed(connection, rest)), key=lambda node: -node["query_location"])
     for node in calls:
@@ -85,8 +89,18 @@ def _free_name(statement: str, number: int) -> str:
 
 
 def _create_view(
-    connection: duckdb.DuckDBPyConnection, catalog: Catalog, name: str, source_id: str, moment: str
+    connection: duckdb.DuckDBPyConnection,
+    catalog: Catalog,
+    name: str,
+    source_id: str,
+    moment: str | None,
 ) -> None:
+    if moment is None:
+        if split_name(source_id)[1] is None:
+            raise _not_written_out()
+        rows = source_state(catalog, source_id).index.rows()
+        connection.execute(f"CREATE TEMP VIEW {name} AS {rows}")
+        return
     index = index_at(catalog, source_id, moment_of_text(moment))
     if not index.files:
         get_source(catalog, source_id)  # Nothing, because there is no such source?
@@ -96,6 +110,6 @@ def _create_view(
 def _not_written_out() -> InvalidInput:
     at = sql_text("2026-11-20 12:00:00")
     return InvalidInput(
-        f"{FUNCTION} takes a source and a version or time, both written out.",
-        hint=f"Write {FUNCTION}('ID', 12) or {FUNCTION}('ID', TIMESTAMP {at}).",
+        f"{FUNCTION} takes a source and a version or time, both written out, or ID@VERSION.",
+        hint=f"Write {FUNCTION}('ID', 12), {FUNCTION}('ID', TIMESTAMP {at}) or {FUNCTION}('ID@3').",
     )

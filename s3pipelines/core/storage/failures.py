@@ -178,6 +178,12 @@ def s3_errors(bucket: str, key: str = "") -> AbstractContextManager[None]:
     return _errors(_Target(f"s3://{bucket}/{key}", where, bucket, key))
 
 
+def code_of(error: StorageError) -> str:
+    """S3's own code of an error, for example `NoSuchUpload`; empty where it was no answer."""
+    response = getattr(error.__cause__, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
+
+
 def queue_errors(url: str) -> AbstractContextManager[None]:
     """Turn what botocore raises inside into a `StorageError` that names the queue.
 

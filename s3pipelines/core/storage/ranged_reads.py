@@ -34,8 +34,17 @@ class ObjectReader:
         self._bucket = bucket
         self._quick = QuickObjects(session, self._client, access, bucket)
 
-    def read(self, key: str, etag: str, offset: int, length: int) -> bytes:
+    def read(
+        self, key: str, etag: str, offset: int, length: int, version_id: str | None = None
+    ) -> bytes:
         """The bytes from `offset`, `length` of them or up to the end of the object.
+
+        Args:
+            key: The object.
+            etag: Its ETag.
+            offset: The first byte.
+            length: How many.
+            version_id: Which version of the key; None for what it holds now.
 
         Raises:
             PreconditionFailed: The object has another ETag now.
@@ -44,6 +53,8 @@ class ObjectReader:
         """
         if length <= 0:
             return b""
+        if version_id is not None:
+            return self._patiently(key, etag, offset, length, version_id)
         quickly = self._quick.get(key, etag, offset, length)
         if quickly is not None:
             return quickly
@@ -51,10 +62,12 @@ class ObjectReader:
         self._quick.boto3_managed()
         return data
 
-    def _patiently(self, key: str, etag: str, offset: int, length: int) -> bytes:
+    def _patiently(
+        self, key: str, etag: str, offset: int, length: int, version_id: str | None = None
+    ) -> bytes:
         for attempt in range(_ATTEMPTS):
             try:
-                return b"".join(self._chunks(key, etag, offset, length))
+                return b"".join(self._chunks(key, etag, offset, length, version_id))
             except Unreachable:
                 # A connection that breaks within a body is not one of those that botocore retries.
                 if attempt == _ATTEMPTS - 1:
@@ -79,10 +92,12 @@ class ObjectReader:
                 if attempts == _ATTEMPTS:
                     raise
 
-    def _chunks(self, key: str, etag: str, offset: int, length: int) -> Iterator[bytes]:
+    def _chunks(
+        self, key: str, etag: str, offset: int, length: int, version_id: str | None = None
+    ) -> Iterator[bytes]:
         last = offset + length - 1
         with s3_errors(self._bucket, key):
-            response = self._get(key, etag, f"bytes={offset}-{last}")
+            response = self._get(key, etag, f"bytes={offset}-{last}", version_id)
             body = response["Body"]
             try:
                 if offset and "ContentRange" not in response:
@@ -102,9 +117,10 @@ class ObjectReader:
             answer = self._client.get_object_tagging(Bucket=self._bucket, Key=key)
         return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
 
-    def _get(self, key: str, etag: str, byte_range: str) -> dict[str, Any]:
+    def _get(self, key: str, etag: str, byte_range: str, version_id: str | None) -> dict[str, Any]:
+        version = {"VersionId": version_id} if version_id is not None else {}
         return self._client.get_object(
-            Bucket=self._bucket, Key=key, IfMatch=f'"{etag}"', Range=byte_range
+            Bucket=self._bucket, Key=key, IfMatch=f'"{etag}"', Range=byte_range, **version
         )
 
 

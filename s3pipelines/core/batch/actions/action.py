@@ -85,6 +85,16 @@ class Action(ABC):
         return False
 
     @property
+    def takes_away(self) -> frozenset[str]:
+        """Which objects are gone or replaced: `key`, `target`, or what the other plan `made`."""
+        return frozenset()
+
+    @property
+    def breaks_versions(self) -> bool:
+        """It may take away members of a version of a source."""
+        return getattr(self.params, "break_versions", False)
+
+    @property
     def mapping(self) -> KeyMapping | None:
         """Where the objects go; None if they stay where they are."""
         return None

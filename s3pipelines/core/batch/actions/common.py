@@ -1,7 +1,7 @@
 """What actions are told in the same words."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -10,6 +10,10 @@ from s3pipelines.core.batch.changes import Changes, KeptEncryption
 from s3pipelines.core.batch.existing import OnExisting
 from s3pipelines.core.batch.mapping import KeyMapping
 from s3pipelines.core.storage.locations import parse_s3_location
+
+BREAK_VERSIONS: Any = Field(
+    False, description="Also take away objects that are members of versions of a source."
+)
 
 
 class StorageClass(StrEnum):
@@ -78,6 +82,8 @@ class CopyParams(Params):
     tags: dict[str, str] | None = Field(
         None, description="Tags of the copies, in place of those of the originals."
     )
+
+    break_versions: bool = BREAK_VERSIONS
 
     @model_validator(mode="after")
     def _is_whole(self) -> "CopyParams":

@@ -41,6 +41,11 @@ class CopyAction(Action):
         return self._params.on_existing
 
     @property
+    def takes_away(self) -> frozenset[str]:
+        """What is replaced at the targets."""
+        return frozenset({"target"})
+
+    @property
     def trash_of(self) -> Literal["target"] | None:
         """What is replaced at the target is kept."""
         replaces = (OnExisting.overwrite, OnExisting.if_newer)

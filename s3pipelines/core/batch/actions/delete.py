@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from s3pipelines.core.batch.actions.action import Action, Chunk, Params, Requests
+from s3pipelines.core.batch.actions.common import BREAK_VERSIONS
 from s3pipelines.core.batch.actions.for_good import delete_all_versions
 from s3pipelines.core.batch.actions.rewriting import still_there
 from s3pipelines.core.batch.looking import look_at
@@ -27,6 +28,7 @@ class DeleteParams(Params):
         description="Delete for good, with all versions. Without it, a bucket with versions gets "
         "delete markers, and of another one the objects are kept in the trash.",
     )
+    break_versions: bool = BREAK_VERSIONS
 
 
 class DeleteAction(Action):
@@ -49,6 +51,11 @@ class DeleteAction(Action):
     def destroys(self) -> bool:
         """If for good."""
         return self._for_good
+
+    @property
+    def takes_away(self) -> frozenset[str]:
+        """The objects."""
+        return frozenset({"key"})
 
     @property
     def trash_of(self) -> Literal["source"] | None:

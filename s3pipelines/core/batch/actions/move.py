@@ -29,6 +29,11 @@ class MoveAction(CopyAction):
         return Requests(reads=0.003, writes=1, deletes=0.001)
 
     @property
+    def takes_away(self) -> frozenset[str]:
+        """The originals, and what is replaced at the targets."""
+        return frozenset({"key", "target"})
+
+    @property
     def touches(self) -> frozenset[str]:
         """Both."""
         return frozenset({"key", "target"})

@@ -43,6 +43,16 @@ class UndoAction(Action):
         return self._original.mapping
 
     @property
+    def takes_away(self) -> frozenset[str]:
+        """The copies that the other plan made."""
+        return frozenset({"made"} if self._original.mapping is not None else ())
+
+    @property
+    def breaks_versions(self) -> bool:
+        """As the other plan."""
+        return self._original.breaks_versions
+
+    @property
     def trash_of(self) -> Literal["source", "target"] | None:
         """What it kept there is fetched back."""
         return self._original.trash_of

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -51,6 +52,22 @@ _REFUSED_FOR_NOW = {
 _STATUS_OF_LATE_ERROR = {"InternalError": 500, "SlowDown": 503, "ServiceUnavailable": 503}
 # "Slow down" means later, not never: with the pace halved each time, it is tried longer.
 _MORE_ATTEMPTS_WHEN_OVERTAXED = 2
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """What is asked; see `BucketClient.ask`.
+
+    Attributes:
+        payload: SHA-256 of the body, in hexadecimal.
+    """
+
+    method: str
+    key: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    payload: str
 
 
 class BucketClient:
@@ -101,6 +118,7 @@ class BucketClient:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
+        sha256: str | None = None,
     ) -> Reply:
         """Ask once, and again while there is hope.
 
@@ -115,18 +133,23 @@ class BucketClient:
             query: Parameters.
             headers: Others, with lower-case names.
             body: What is sent; held in memory.
+            sha256: Of the body, in hexadecimal, where it is known: it is signed, so that a server
+                that verifies signatures takes no other body.
 
         Raises:
             ClientError: The server refused, as botocore would raise it.
             BotoCoreError: Nobody answered in full, or there are no keys.
         """
+        payload = sha256 or (hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256)
         attempt = 0
         while True:
             attempt += 1
             asked_at = time.monotonic()
             try:
                 async with self._room:
-                    reply = await self._ask_once(method, key, query or {}, headers or {}, body)
+                    reply = await self._ask_once(
+                        _Asking(method, key, query or {}, headers or {}, body, payload)
+                    )
             except _BROKEN:
                 if attempt >= self._place.max_attempts:
                     raise
@@ -151,30 +174,21 @@ class BucketClient:
         codes = _REFUSED_FOR_NOW.get(status, ())
         return status in _FAILED_FOR_NOW or (bool(codes) and error_code(reply.body) in codes)
 
-    async def _ask_once(
-        self,
-        method: str,
-        key: str,
-        query: Mapping[str, str],
-        more: Mapping[str, str],
-        body: bytes,
-    ) -> Reply:
-        path, parameters = path_of(self._place.path, key), query_of(query)
+    async def _ask_once(self, asking: _Asking) -> Reply:
+        path, parameters = path_of(self._place.path, asking.key), query_of(asking.query)
         target = f"{path}?{parameters}" if parameters else path
-        headers = await self._headers(method, path, parameters, more, body)
-        return await self._connections.ask(method, target, headers, body)
+        headers = await self._headers(asking, path, parameters)
+        return await self._connections.ask(asking.method, target, headers, asking.body)
 
-    async def _headers(
-        self, method: str, path: str, query: str, more: Mapping[str, str], body: bytes
-    ) -> dict[str, str]:
+    async def _headers(self, asking: _Asking, path: str, query: str) -> dict[str, str]:
         keys = await self._place.keys()
-        asked = dict(more)
+        asked = dict(asking.headers)
         if self._place.requester_pays:
             asked["x-amz-request-payer"] = "requester"
         if keys is None:
             return asked
-        payload = hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256
-        request = Request(method, self._place.host, path, query, asked, payload)
+        host = self._place.host
+        request = Request(asking.method, host, path, query, asked, asking.payload)
         return signed_headers(request, keys, self._place.region, datetime.now(UTC))
 
 

@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 import uvloop
 
 T = TypeVar("T")
+_CALLED_OFF_WITHIN_S = 5
 
 
 @contextmanager
@@ -48,6 +49,8 @@ class LoopThread:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        # Whoever was interrupted has left work behind, which ends with its connections closed.
+        asyncio.run_coroutine_threadsafe(_called_off(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -64,6 +67,14 @@ class LoopThread:
     def soon(self, call: Callable[[], object]) -> None:
         """Have the loop call `call`, without waiting for it."""
         self._loop.call_soon_threadsafe(call)
+
+
+async def _called_off() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=_CALLED_OFF_WITHIN_S)
 
 
 class _End:

@@ -143,14 +143,14 @@ async def _complete(
                 body=body,
             )
         except ClientError as error:
-            raise _perhaps_completed(client, key, error) from error
+            raise perhaps_completed(client, key, error) from error
     etag = text(parse(reply.body, "CompleteMultipartUpload"), "ETag").strip('"')
     version = version_of(reply.headers)
     # Ceph's gateway leaves it empty.
     return Copied(etag or (await present(client, key, version)).etag, version)
 
 
-def _perhaps_completed(client: BucketClient, key: str, error: ClientError) -> Exception:
+def perhaps_completed(client: BucketClient, key: str, error: ClientError) -> Exception:
     """An upload is gone when it is completed: also when nobody heard of that."""
     retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
     if error.response.get("Error", {}).get("Code") != "NoSuchUpload" or not retries:

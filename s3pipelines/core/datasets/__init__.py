@@ -1,0 +1,1 @@
+"""Sharing datasets: objects registered, described, downloaded, and frozen as numbered versions."""

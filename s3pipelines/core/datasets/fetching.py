@@ -1,0 +1,210 @@
+"""Fetching one object into a file: whole where it is small, in ranges where it is large; proven."""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+from s3pipelines.core.datasets.download_state import DownloadState
+from s3pipelines.core.datasets.members import Member
+from s3pipelines.core.datasets.proofs import Known, Prover
+from s3pipelines.core.datasets.room import MemoryRoom
+from s3pipelines.core.errors import StorageError
+from s3pipelines.core.storage.http.client import BucketClient
+from s3pipelines.core.storage.verbs.get import get_object, head_headers
+from s3pipelines.core.storage.verbs.read import read_range
+
+_READ_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """An object that lies in a file beside its place.
+
+    Attributes:
+        path: The file.
+        proofs: What agrees with what was known.
+        sha256: In hexadecimal.
+        modified: When S3 says that the object was written.
+    """
+
+    path: Path
+    proofs: tuple[str, ...]
+    sha256: str
+    modified: datetime | None
+
+
+class Fetcher:
+    """Fetches objects of one bucket; used by one event loop.
+
+    Args:
+        client: Asks the bucket.
+        state: Of the folder.
+        room: Holds what is in memory.
+        advance: Is told how many more bytes are here, negative if some were wrong.
+        range_bytes: What is larger is fetched in ranges of this size.
+    """
+
+    def __init__(
+        self,
+        client: BucketClient,
+        state: DownloadState,
+        room: MemoryRoom,
+        advance: Callable[[int], object],
+        range_bytes: int,
+    ) -> None:
+        self._client = client
+        self._state = state
+        self._room = room
+        self._advance = advance
+        self._range_bytes = range_bytes
+
+    async def fetch(self, member: Member, version_id: str | None, sha256: str | None) -> Fetched:
+        """Fetch an object.
+
+        Args:
+            member: The object; with another ETag it is not fetched.
+            version_id: Which version of its key; None for what the key holds.
+            sha256: What an audit found; None if there was none.
+
+        Raises:
+            PreconditionFailed: The key holds another object by now.
+            Gone: It holds none.
+            Archived: It has to be restored first.
+            StorageError: It cannot be read or written, or its bytes are not those of the object.
+        """
+        if member.size_bytes <= self._range_bytes:
+            return await self._whole(member, version_id, sha256)
+        return await self._in_ranges(member, version_id, sha256)
+
+    async def _whole(self, member: Member, version_id: str | None, sha256: str | None) -> Fetched:
+        async with self._room.of(member.size_bytes):
+            reply = await get_object(
+                self._client, member.key, etag=member.etag, version_id=version_id
+            )
+            known = Known(member.size_bytes, member.etag, reply.headers, sha256)
+            path = self._state.part_path(member.name)
+            prover = await asyncio.to_thread(_written, path, reply.body, known)
+        self._advance(len(reply.body))
+        return self._proven(member, path, prover, known)
+
+    async def _in_ranges(
+        self, member: Member, version_id: str | None, sha256: str | None
+    ) -> Fetched:
+        headers = await head_headers(
+            self._client, member.key, etag=member.etag, version_id=version_id
+        )
+        known = Known(member.size_bytes, member.etag, headers, sha256)
+        path = self._state.part_path(member.name)
+        there = await asyncio.to_thread(
+            self._state.ranges, member.name, member.etag, self._range_bytes
+        )
+        self._advance(sum(self._length(member, number) for number in there))
+        numbers = range(-(-member.size_bytes // self._range_bytes))
+        await asyncio.to_thread(_sized, path, member)
+        missing = [number for number in numbers if number not in there]
+        await _all(self._range(member, version_id, number) for number in missing)
+        prover = await asyncio.to_thread(_read, path, known)
+        return self._proven(member, path, prover, known)
+
+    async def _range(self, member: Member, version_id: str | None, number: int) -> None:
+        offset, length = number * self._range_bytes, self._length(member, number)
+        async with self._room.of(length):
+            body = await read_range(
+                self._client, member.key, offset, length, etag=member.etag, version_id=version_id
+            )
+            if len(body) != length:
+                raise StorageError(
+                    f"The endpoint does not answer ranges of {member.key}.",
+                    hint="Check what stands between here and the S3 server.",
+                )
+            await asyncio.to_thread(self._write, member, number, body)
+        self._advance(length)
+
+    def _write(self, member: Member, number: int, body: bytes) -> None:
+        try:
+            # Opened by whoever writes: a write that was called off must not meet another file.
+            with self._state.part_path(member.name).open("r+b") as file:
+                file.seek(number * self._range_bytes)
+                file.write(body)
+        except OSError as error:
+            raise not_written(member.name, error) from error
+        self._state.note_range(member.name, member.etag, self._range_bytes, number)
+
+    def _length(self, member: Member, number: int) -> int:
+        return min(self._range_bytes, member.size_bytes - number * self._range_bytes)
+
+    def _proven(self, member: Member, path: Path, prover: Prover, known: Known) -> Fetched:
+        proofs = prover.proofs()
+        if proofs is None:
+            self._state.forget_ranges(member.name)
+            path.unlink(missing_ok=True)
+            self._advance(-member.size_bytes)
+            raise WrongBytes(
+                f"What arrived of {member.key} is not what S3 says of it.",
+                hint="Repeat it; if it goes on, the object, or its way here, is damaged.",
+            )
+        return Fetched(path, proofs, prover.sha256, _modified(known.headers))
+
+
+def _modified(headers: Mapping[str, str]) -> datetime | None:
+    try:
+        return parsedate_to_datetime(headers.get("last-modified", ""))
+    except ValueError:
+        return None
+
+
+class WrongBytes(StorageError):
+    """What arrived is not what was expected."""
+
+
+def not_written(name: str, error: OSError) -> StorageError:
+    """The error for a file that cannot be written."""
+    return StorageError(
+        f"{name} cannot be written ({error.strerror or error}).",
+        hint="Check the permissions of the folder, and the room on its disk.",
+    )
+
+
+async def _all(ranges: Iterable[Coroutine[Any, Any, None]]) -> None:
+    tasks = [asyncio.create_task(one) for one in ranges]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+def _sized(path: Path, member: Member) -> None:
+    try:
+        path.touch()
+        os.truncate(path, member.size_bytes)
+    except OSError as error:
+        raise not_written(member.name, error) from error
+
+
+def _written(path: Path, body: bytes, known: Known) -> Prover:
+    prover = Prover(known)
+    prover.update(body)
+    try:
+        path.write_bytes(body)
+    except OSError as error:
+        raise not_written(str(path), error) from error
+    return prover
+
+
+def _read(path: Path, known: Known) -> Prover:
+    prover = Prover(known)
+    try:
+        with path.open("rb", buffering=0) as file:
+            while body := file.read(_READ_BYTES):
+                prover.update(body)
+    except OSError as error:
+        raise not_written(str(path), error) from error
+    return prover

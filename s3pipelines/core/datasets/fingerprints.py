@@ -1,0 +1,141 @@
+"""The digests of a local file, whole and of each part, and whether an object holds the same."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from s3pipelines.core.datasets.local_files import LocalFile
+from s3pipelines.core.errors import StorageError
+from s3pipelines.core.storage.verbs.checksums import Digest, composite
+from s3pipelines.core.storage.verbs.values import Found
+
+# Metadata under which the SHA-256 of the whole object is kept: that of S3 is one of digests where
+# an object was uploaded in parts, and some servers keep none.
+SHA256_METADATA = "sha256"
+_READ_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a file holds, as it was read once.
+
+    Attributes:
+        whole: Of all of it.
+        part_bytes: The size of each part but the last.
+        parts: Of each part, in their order; one of an empty file.
+    """
+
+    size_bytes: int
+    whole: Digest
+    part_bytes: int
+    parts: tuple[Digest, ...]
+
+    def is_told_by(self, checksum: str) -> bool:
+        """Whether a SHA-256 of S3 is one that an object of these bytes may have: whole, or cut so.
+
+        Some servers leave out how many parts there were.
+        """
+        of_parts = composite(self.parts)
+        return checksum in (self.whole.text, of_parts, of_parts.rpartition("-")[0])
+
+
+def fingerprint(file: LocalFile, part_bytes: int) -> Fingerprint:
+    """Read a file once.
+
+    Raises:
+        StorageError: It cannot be read, or is being written.
+    """
+    whole, parts, size_bytes = hashlib.sha256(), [], 0
+    try:
+        with file.path.open("rb", buffering=0) as opened:
+            while True:
+                part, left = hashlib.sha256(), part_bytes
+                while left and (chunk := opened.read(min(_READ_BYTES, left))):
+                    part.update(chunk)
+                    whole.update(chunk)
+                    left -= len(chunk)
+                size_bytes += part_bytes - left
+                if left < part_bytes or not parts:
+                    parts.append(Digest(part.digest()))
+                if left:
+                    break
+    except OSError as error:
+        raise unreadable(file.path, error) from error
+    if size_bytes != file.size_bytes:
+        raise changed(file.path)
+    return Fingerprint(size_bytes, Digest(whole.digest()), part_bytes, tuple(parts))
+
+
+def read_part(file: LocalFile, offset: int, length: int, digest: Digest) -> bytes:
+    """A part of a file that was read before, as it was then.
+
+    Raises:
+        StorageError: It cannot be read, or has changed.
+    """
+    try:
+        with file.path.open("rb") as opened:
+            opened.seek(offset)
+            body = opened.read(length)
+    except OSError as error:
+        raise unreadable(file.path, error) from error
+    if Digest.of(body) != digest:
+        raise changed(file.path)
+    return body
+
+
+def holds_same(file: LocalFile, known: Fingerprint, found: Found) -> bool:
+    """Whether an object holds what a file holds, by what S3 tells of it.
+
+    By its checksum, by the SHA-256 that was noted when it was registered, or by an ETag that is an
+    MD5. False where nothing of it can be compared.
+
+    Raises:
+        StorageError: The file cannot be read.
+    """
+    if found.size_bytes != known.size_bytes:
+        return False
+    told = found.checksums.get("sha256")
+    if told is not None and known.is_told_by(told):
+        return True
+    if told is not None and found.checksum_type == "FULL_OBJECT":
+        return False
+    if found.described.metadata.get(SHA256_METADATA) == known.whole.hex:
+        return True
+    return is_md5(found.etag) and found.etag == md5_of(file, 0, file.size_bytes).hex()
+
+
+def is_md5(etag: str) -> bool:
+    """It may be the MD5 of the bytes; with KMS it looks like one and is none."""
+    return len(etag) == 32 and not set(etag) - set("0123456789abcdef")
+
+
+def md5_of(file: LocalFile, offset: int, length: int) -> bytes:
+    """The MD5 of a part of a file.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    digest = hashlib.md5(usedforsecurity=False)
+    try:
+        with file.path.open("rb", buffering=0) as opened:
+            opened.seek(offset)
+            while length and (chunk := opened.read(min(_READ_BYTES, length))):
+                digest.update(chunk)
+                length -= len(chunk)
+    except OSError as error:
+        raise unreadable(file.path, error) from error
+    return digest.digest()
+
+
+def unreadable(path: Path, error: OSError) -> StorageError:
+    """The error for a file that cannot be read."""
+    return StorageError(
+        f"{path} cannot be read ({error.strerror or error}).", hint="Check its permissions."
+    )
+
+
+def changed(path: Path) -> StorageError:
+    """The error for a file that is being written."""
+    return StorageError(
+        f"{path} was changed while it was read.", hint="Register it when it is complete."
+    )
