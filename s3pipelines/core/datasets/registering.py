@@ -26,6 +26,7 @@ from s3pipelines.core.datasets.workers import OF_ALL_OBJECTS, work_through
 from s3pipelines.core.errors import InvalidInput, PreconditionFailed, StorageError
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.storage.failures import code_of
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.http.loops import LoopThread
 from s3pipelines.core.storage.http.places import bucket_place
@@ -218,8 +219,12 @@ class _Work:
         parcel = Parcel(file, known, headers, None if found is None else found.etag)
         try:
             written = await self._sender.send(parcel)
-        except PreconditionFailed:
-            # A write whose answer was lost is tried again, and then refused because of itself.
+        except StorageError as error:
+            # A write whose answer was lost is tried again, and then refused because of itself; or
+            # somebody who registers the same was faster, with the same upload.
+            was_overtaken = isinstance(error, PreconditionFailed)
+            if not was_overtaken and code_of(error) != "NoSuchUpload":
+                raise
             now = await head(self._client, file.key)
             if now is None or not await asyncio.to_thread(holds_same, file, known, now):
                 raise

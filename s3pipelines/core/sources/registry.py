@@ -287,6 +287,8 @@ def _finish_deletion(catalog: Catalog, source_id: str) -> None:
             remove_outputs(catalog.derivatives_location(source_id), catalog.access, folder)
         documents.remove(refresh_document(source_id))
         documents.remove(pending_document(source_id))
+        for name in documents.names(f"uploads/{source_id}/"):
+            documents.remove(name)
         write_entry(documents, source_id, None, entry.tag)
 
 
