@@ -25,6 +25,8 @@ class Asked:
         token: What the next request may name; empty at the end.
         entries: How many entries of the server's order the page took up.
         must_name: The next request must name the token, as the last key does not lead on.
+        first_key: The first key that the answer tells of, where that may come after the last one:
+            all that is known of it is not enough yet. Empty else.
     """
 
     page: ListingPage
@@ -32,6 +34,7 @@ class Asked:
     token: str
     entries: int
     must_name: bool = False
+    first_key: str = ""
 
 
 class AskPage(Protocol):

@@ -185,7 +185,8 @@ class _Listing:
         # Only now, as the range may have been divided while this was asked for.
         range_, asked, end = answer.range_, answer.asked, answer.range_.end
         page = asked.page
-        ends_here = page.is_last or (end is not None and asked.last_key >= end)
+        passed_end = end is not None and (asked.last_key >= end or asked.first_key > end)
+        ends_here = page.is_last or passed_end
         objects = _up_to(page.objects, end)
         range_.token = asked.token if asked.must_name else ""
         keys, entries = _samples(objects), objects.num_rows

@@ -196,7 +196,8 @@ class Frontier:
         heap = [
             (-rows / 2, number, 1, range_)
             for number, (range_, rows) in enumerate(expected.items())
-            if rows > self._worth_dividing
+            # In the midst of one key, whoever begins behind a key before it begins with it anew.
+            if rows > self._worth_dividing and not range_.token
         ]
         heapify(heap)
         parts: dict[Range, int] = {}

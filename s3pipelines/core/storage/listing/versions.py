@@ -74,7 +74,9 @@ class LatestVersions:
         last_key = max(after, answer.last_known)
         passed_all = last_key == answer.last_key and last_key > after
         must_name = not answer.is_last and not passed_all
-        return Asked(page, last_key, answer.token, answer.entries, must_name)
+        # What does not lead on must not look like much: its range would be divided for nothing.
+        entries = answer.entries if last_key > after else 0
+        return Asked(page, last_key, answer.token, entries, must_name, answer.first_key)
 
     def _objects(self, answer: VersionsAnswer, after: str, location: S3Location) -> pa.RecordBatch:
         """The objects behind `after`; some servers go on with the key that was named."""
