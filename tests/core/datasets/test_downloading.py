@@ -12,7 +12,8 @@ import pytest
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.datasets.download_state import DownloadState
-from s3pipelines.core.datasets.downloading import Download, Progress, Wanted, download
+from s3pipelines.core.datasets.downloading import Download, Wanted, download
+from s3pipelines.core.datasets.progress import Progress
 from s3pipelines.core.errors import Busy, InvalidInput, NoSuchBucket, NotFound
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sql.selection import Selection

@@ -16,8 +16,9 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS, TAGS
 from s3pipelines.core.catalog.views import create_source_views
+from s3pipelines.core.datasets.progress import Progress
 from s3pipelines.core.datasets.registered import Registration
-from s3pipelines.core.datasets.registering import Progress, Wanted, register
+from s3pipelines.core.datasets.registering import Wanted, register
 from s3pipelines.core.errors import InvalidInput, NoSuchBucket
 from s3pipelines.core.index.apply import apply_changes
 from s3pipelines.core.sources.registry import create_source, update_source
