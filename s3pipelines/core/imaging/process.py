@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import s3pipelines
 from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.protocol import BrokenFrame, Frame, receive, send
 
@@ -16,7 +15,7 @@ from s3pipelines.core.imaging.protocol import BrokenFrame, Frame, receive, send
 ENVIRONMENT = {
     "PATH": os.defpath,
     "LANG": "C.UTF-8",
-    "PYTHONPATH": str(Path(s3pipelines.__file__).resolve().parents[1]),
+    "PYTHONPATH": str(Path(__file__).resolve().parents[3]),
     "PYTHONDONTWRITEBYTECODE": "1",
     # One image, one core: for many small images two workers beat one worker with two threads.
     "VIPS_CONCURRENCY": "1",
