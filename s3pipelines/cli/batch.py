@@ -43,7 +43,13 @@ def plan() -> None:
 
 def _add_plan_command(action: type[Action]) -> None:
     @plan.command(name=action.name, help=action.summary)
-    @click.option("--source", "source_id", required=True, metavar="ID", help="The source.")
+    @click.option(
+        "--source",
+        "source_id",
+        required=True,
+        metavar="ID[@VERSION]",
+        help="The source; with a version, the objects as that has them.",
+    )
     @selection_options
     @action_options(action)
     @_reason

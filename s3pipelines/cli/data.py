@@ -60,12 +60,12 @@ def register(
     parts of what is not. Exit status 1 if some files failed; they are listed with their reasons.
     """
     from s3pipelines.core.datasets.object_tags import parse_tags
-    from s3pipelines.core.datasets.registering import Progress, Wanted
+    from s3pipelines.core.datasets.registering import Wanted
     from s3pipelines.core.datasets.registering import register as register_files
 
     wanted = Wanted(source_id, files, tags=parse_tags(tags), **options)
     with byte_bar(f"register {source_id}") as bar:
-        done = register_files(context.catalog, wanted, Progress(bar.begin, bar.advance))
+        done = register_files(context.catalog, wanted, bar)
     if not wanted.dry_run:
         take_in_pending(context, source_id)
     print_registration(done, as_json)
@@ -128,13 +128,13 @@ def download(
     If it is interrupted, repeat it: files that are whole are not fetched again, and of large ones
     only what is missing. Exit status 1 if some objects failed; they are listed with their reasons.
     """
-    from s3pipelines.core.datasets.downloading import Progress, Wanted
+    from s3pipelines.core.datasets.downloading import Wanted
     from s3pipelines.core.datasets.downloading import download as download_objects
 
     selection, unknown = chosen_members(context, name, options)
     wanted = Wanted(name, folder, selection, overwrite)
     with byte_bar(f"download {name}") as bar:
-        done = download_objects(context.catalog, wanted, Progress(bar.begin, bar.advance))
+        done = download_objects(context.catalog, wanted, bar)
     print_download(done, as_json)
     return SOME_FAILED if unknown or done.failed else 0
 

@@ -24,7 +24,13 @@ def objects() -> None:
 
 
 @objects.command(name="list")
-@click.option("--source", "source_id", required=True, metavar="ID", help="The source.")
+@click.option(
+    "--source",
+    "source_id",
+    required=True,
+    metavar="ID[@VERSION]",
+    help="The source, or a version of it.",
+)
 @selection_options
 @click.option(
     "--sort", default="key", show_default=True, metavar="COL", help="A column of 'objects'."

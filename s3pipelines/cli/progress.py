@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from s3pipelines.core.datasets.progress import Progress
+
 
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -37,40 +39,27 @@ def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
-class ByteProgress:
-    """How many of some bytes are done, with the rate and the time that is left; made by `byte_bar`.
-
-    Attributes:
-        begin: Takes how many bytes there are.
-        advance: Takes how many more are done.
-    """
-
-    def __init__(self, begin: Callable[[int], object], advance: Callable[[int], object]) -> None:
-        self.begin = begin
-        self.advance = advance
-
-
 @contextmanager
-def byte_bar(what: str) -> Iterator[ByteProgress]:
+def byte_bar(what: str) -> Iterator[Progress]:
     """Show how many bytes are done, with the rate and the time that is left, on standard error."""
     if not sys.stderr.isatty():
-        yield ByteProgress(lambda _: None, lambda _: None)
+        yield Progress()
         return
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         DownloadColumn,
-        Progress,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
+    from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     timing = (TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, *timing, console=Console(stderr=True)) as bar:
+    with Bars(*columns, *timing, console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=None)
-        yield ByteProgress(
+        yield Progress(
             lambda total: bar.update(task, total=total),
             lambda more: bar.update(task, advance=more),
         )

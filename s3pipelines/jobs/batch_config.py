@@ -14,7 +14,9 @@ from s3pipelines.core.sql.selection import Selection
 class Selected(Config):
     """Which objects of a source; what is not given does not restrict."""
 
-    source: str = Field(description="Id of the source.")
+    source: str = Field(
+        description="Id of the source, or `ID@VERSION` for the objects of a version."
+    )
     where: str | None = Field(None, description="An SQL condition over the columns of `objects`.")
     regex: str | None = Field(
         None, description="Part of the key, below the prefix, matches this regular expression."

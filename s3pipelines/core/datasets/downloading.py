@@ -18,6 +18,7 @@ from s3pipelines.core.datasets.local_paths import Crowd, why_no_path
 from s3pipelines.core.datasets.members import Member, Members, select_members
 from s3pipelines.core.datasets.originals import covered_version, no_longer
 from s3pipelines.core.datasets.placing import Places
+from s3pipelines.core.datasets.progress import Progress
 from s3pipelines.core.datasets.registered import word_of
 from s3pipelines.core.datasets.room import MemoryRoom
 from s3pipelines.core.datasets.states import SourceState, source_state
@@ -81,14 +82,6 @@ class Download:
     unproven: int = 0
     fetched_bytes: int = 0
     failed: list[NotDownloaded] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Whom to tell how far it is: how many bytes there are, once, and how many more are done."""
-
-    begin: Callable[[int], object] = lambda _: None
-    advance: Callable[[int], object] = lambda _: None
 
 
 def download(catalog: Catalog, wanted: Wanted, progress: Progress | None = None) -> Download:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -23,8 +23,10 @@ from s3pipelines.core.catalog.index_files import IndexFiles
 from s3pipelines.core.catalog.key_ranges import KeyRange, windows
 from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.datasets.versions import (
+    FILES_FOLDER,
     Version,
     VersionFile,
+    every_version,
     files_location,
     get_version,
     version_document,
@@ -41,6 +43,8 @@ _FILE_ROWS = 200_000
 _ROW_GROUP_ROWS = 64 * 1024
 _BATCH_ROWS = 20_000
 _ATTEMPTS = 20
+_STAMP = "%Y%m%d-%H%M%S"
+_UNDER_WAY = timedelta(days=1)
 _ROWS = pa.schema([field for field in OBJECTS.arrow if field.name != "source"])
 
 
@@ -84,15 +88,9 @@ def snapshot(
     latest = _latest(catalog, source)
     if latest is not None and _is_same(catalog, latest, index):
         return Frozen(latest, is_new=False)
-    folder = f"{source_id}/{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-    with (
-        connect(catalog) as connection,
-        tempfile.TemporaryDirectory(prefix="s3pipelines-version-") as local,
-    ):
-        writing = _Writing(catalog, folder, Path(local, "part.parquet"))
-        for keys in windows(index.files, KeyRange(), _FILE_ROWS):
-            writing.write(_rows(connection, index, keys))
-            say(f"Wrote {writing.objects:,} rows")
+    _remove_leftovers(catalog, source_id)
+    folder = f"{source_id}/{datetime.now(UTC):{_STAMP}}-{secrets.token_hex(4)}"
+    writing = _written(catalog, index, folder, say)
     if not writing.objects:
         raise InvalidInput(
             f"The index of {source_id!r} is empty.",
@@ -128,6 +126,36 @@ def _latest(catalog: Catalog, source: Source) -> Version | None:
 def _is_same(catalog: Catalog, version: Version, index: IndexFiles) -> bool:
     with compare_indexes(catalog, version.index(catalog), index) as found:
         return not found.changed
+
+
+def _written(
+    catalog: Catalog, index: IndexFiles, folder: str, say: Callable[[str], object]
+) -> "_Writing":
+    with (
+        connect(catalog) as connection,
+        tempfile.TemporaryDirectory(prefix="s3pipelines-version-") as local,
+    ):
+        writing = _Writing(catalog, folder, Path(local, "part.parquet"))
+        for keys in windows(index.files, KeyRange(), _FILE_ROWS):
+            writing.write(_rows(connection, index, keys))
+            say(f"Wrote {writing.objects:,} rows")
+    return writing
+
+
+def _remove_leftovers(catalog: Catalog, source_id: str) -> None:
+    """Remove what snapshots have left that were interrupted: files that no version names."""
+    documents, head = catalog.documents, f"{FILES_FOLDER}/{source_id}/"
+    names = documents.names(head)
+    folders = {name.removeprefix(head).partition("/")[0] for name in names}
+    # One that is younger may be under way.
+    before = f"{datetime.now(UTC) - _UNDER_WAY:{_STAMP}}"
+    doubtful = {folder for folder in folders if folder < before}
+    if doubtful:
+        every = every_version(catalog, source_id)
+        doubtful -= {version.folder.rpartition("/")[2] for version in every}
+    for name in names:
+        if name.removeprefix(head).partition("/")[0] in doubtful:
+            documents.remove(name)
 
 
 class _Writing:

@@ -6,7 +6,7 @@ killed finds what is complete by its checksum, and the parts of what is not by t
 
 import asyncio
 import mimetypes
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from s3pipelines.core.datasets.fingerprints import Fingerprint, fingerprint, hol
 from s3pipelines.core.datasets.local_files import LocalFile, Unusable, find_files
 from s3pipelines.core.datasets.object_tags import refuse_bad_tags
 from s3pipelines.core.datasets.pins import pinned_members, versions_in
+from s3pipelines.core.datasets.progress import Progress
 from s3pipelines.core.datasets.recording import Recorder
 from s3pipelines.core.datasets.registered import Registered, Registration, word_of
 from s3pipelines.core.datasets.room import MemoryRoom
@@ -67,19 +68,6 @@ class Wanted:
     break_versions: bool = False
     dry_run: bool = False
     part_bytes: int = PART_BYTES
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Whom to tell how far it is.
-
-    Attributes:
-        begin: Is told how many bytes there are, once.
-        advance: Is told how many more bytes are done.
-    """
-
-    begin: Callable[[int], object] = lambda _: None
-    advance: Callable[[int], object] = lambda _: None
 
 
 def register(catalog: Catalog, wanted: Wanted, progress: Progress | None = None) -> Registration:

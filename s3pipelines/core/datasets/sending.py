@@ -119,14 +119,7 @@ class Sender:
     async def _send_parts(self, parcel: Parcel) -> Written:
         upload_id, there = await self._begun(parcel)
         missing = [n for n in range(1, len(parcel.known.parts) + 1) if n not in there]
-        tasks = [asyncio.create_task(self._send_part(parcel, upload_id, n)) for n in missing]
-        try:
-            sent = await asyncio.gather(*tasks)
-        except BaseException:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            raise
+        sent = await self._send_missing(parcel, upload_id, missing)
         parts = sorted([*there.values(), *sent], key=lambda part: part.number)
 
         async def complete(condition: dict[str, str]) -> Written:
@@ -135,6 +128,31 @@ class Sender:
         written = await _with_condition(complete, parcel.condition)
         await asyncio.to_thread(self._notes.remove, parcel.file.key)
         return written
+
+    async def _send_missing(self, parcel: Parcel, upload_id: str, missing: list[int]) -> list[Part]:
+        """Send parts; after an error no other is begun, and those under way are for next time."""
+        stopped = asyncio.Event()
+
+        async def one(number: int) -> Part | None:
+            offset, length = _place(parcel.known, number)
+            async with self._room.of(length):
+                if stopped.is_set():
+                    return None
+                return await self._send_part(parcel, upload_id, number, offset, length)
+
+        tasks = [asyncio.create_task(one(number)) for number in missing]
+        try:
+            if tasks:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+                stopped.set()
+                await asyncio.wait(tasks)
+        except asyncio.CancelledError:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
+        # Where some were not begun, another one raises.
+        return [part for task in tasks if (part := task.result()) is not None]
 
     async def _begun(self, parcel: Parcel) -> tuple[str, dict[int, Part]]:
         """An upload of exactly this file that was begun before, or a new one, and what it has."""
@@ -170,12 +188,12 @@ class Sender:
                 self._advance(part.size_bytes)
         return usable
 
-    async def _send_part(self, parcel: Parcel, upload_id: str, number: int) -> Part:
-        file, offset, length = parcel.file, *_place(parcel.known, number)
-        digest = parcel.known.parts[number - 1]
-        async with self._room.of(length):
-            body = await asyncio.to_thread(read_part, file, offset, length, digest)
-            part = await send_part(self._client, file.key, upload_id, number, body, digest)
+    async def _send_part(
+        self, parcel: Parcel, upload_id: str, number: int, offset: int, length: int
+    ) -> Part:
+        file, digest = parcel.file, parcel.known.parts[number - 1]
+        body = await asyncio.to_thread(read_part, file, offset, length, digest)
+        part = await send_part(self._client, file.key, upload_id, number, body, digest)
         if part.sha256 not in (None, digest.text):
             raise _other_bytes(self._client.bucket, file.key)
         self._advance(length)

@@ -107,10 +107,20 @@ def list_versions(catalog: Catalog, source: Source) -> list[Version]:
         Unreadable: One of them is damaged, or was written by a newer release.
         StorageError: The catalog cannot be read.
     """
-    numbers = version_numbers(catalog, source.id)
-    with ThreadPoolExecutor(_READS_AT_A_TIME) as pool:
-        every = list(pool.map(lambda number: _read(catalog, source.id, number), numbers))
+    every = every_version(catalog, source.id)
     return [version for version in every if version.generation == source.generation]
+
+
+def every_version(catalog: Catalog, source_id: str) -> list[Version]:
+    """The versions under an id, also those of earlier registrations, the oldest first.
+
+    Raises:
+        Unreadable: One of them is damaged, or was written by a newer release.
+        StorageError: The catalog cannot be read.
+    """
+    numbers = version_numbers(catalog, source_id)
+    with ThreadPoolExecutor(_READS_AT_A_TIME) as pool:
+        return list(pool.map(lambda number: _read(catalog, source_id, number), numbers))
 
 
 def get_version(catalog: Catalog, source: Source, number: int) -> Version:

@@ -2,6 +2,7 @@
 
 import http.client
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from s3pipelines.core.storage.access import Access, StaticKeys
 
+_QUIET_S = 0.5
 _NOT_PASSED_ON = {"connection", "transfer-encoding", "content-length", "server", "date"}
 
 
@@ -44,6 +46,8 @@ class CountingProxy:
         self.passed: list[Passed] = []
         self.change: Callable[[Passed, Answer], Answer | None] = lambda _, answer: answer
         self._upstream = urlsplit(upstream).netloc
+        self._turn = threading.Lock()
+        self._under_way = 0
 
     def __enter__(self) -> Self:
         proxy = self
@@ -78,16 +82,34 @@ class CountingProxy:
 
     def ask(self, passed: Passed, path: str, body: bytes) -> Answer | None:
         """Pass a request on."""
+        with self._turn:
+            self._under_way += 1
+        try:
+            said = self._asked(passed, path, body)
+            self.passed.append(passed)
+        finally:
+            with self._turn:
+                self._under_way -= 1
+        return self.change(passed, said)
+
+    def forget(self) -> None:
+        """Forget what has passed, also what a process that was killed had still sent."""
+        quiet_since = time.monotonic()
+        while time.monotonic() - quiet_since < _QUIET_S:
+            time.sleep(0.01)
+            if self._under_way:
+                quiet_since = time.monotonic()
+        self.passed.clear()
+
+    def _asked(self, passed: Passed, path: str, body: bytes) -> Answer:
         connection = http.client.HTTPConnection(self._upstream, timeout=60)
         try:
             connection.request(passed.method, path, body, passed.headers)
             response = connection.getresponse()
             headers = {name.lower(): value for name, value in response.getheaders()}
-            said = Answer(response.status, headers, response.read())
+            return Answer(response.status, headers, response.read())
         finally:
             connection.close()
-        self.passed.append(passed)
-        return self.change(passed, said)
 
 
 class _Server(ThreadingHTTPServer):

@@ -16,8 +16,9 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS, TAGS
 from s3pipelines.core.catalog.views import create_source_views
+from s3pipelines.core.datasets.progress import Progress
 from s3pipelines.core.datasets.registered import Registration
-from s3pipelines.core.datasets.registering import Progress, Wanted, register
+from s3pipelines.core.datasets.registering import Wanted, register
 from s3pipelines.core.errors import InvalidInput, NoSuchBucket
 from s3pipelines.core.index.apply import apply_changes
 from s3pipelines.core.sources.registry import create_source, update_source
@@ -287,13 +288,13 @@ def test_after_a_kill_neither_finished_files_nor_finished_parts_are_sent_again(
         time.sleep(0.05)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
+    proxy.change = lambda _, answer: answer
+    proxy.forget()
     assert _rows(local_catalog, "SELECT count(*) FROM changes") == [(0,)]
     [upload] = s3.list_multipart_uploads(Bucket=bucket)["Uploads"]
     listed = s3.list_parts(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
     there = {part["PartNumber"] for part in listed["Parts"]}
     assert len(there) >= 3
-    proxy.change = lambda _, answer: answer
-    proxy.passed.clear()
 
     done = _register(replace(local_catalog, access=proxy.access), folder)
 

@@ -92,7 +92,7 @@ def test_two_at_once_get_numbers_of_their_own(maps: Catalog, monkeypatch):
     assert sorted(made) == [1, 2]
 
 
-def test_a_snapshot_that_was_interrupted_does_not_exist(maps: Catalog, monkeypatch):
+def test_a_snapshot_that_was_interrupted_does_not_exist(maps: Catalog, monkeypatch, s3, bucket):
     with monkeypatch.context() as patch:
         patch.setattr(
             "s3pipelines.core.datasets.freezing._numbered",
@@ -102,7 +102,14 @@ def test_a_snapshot_that_was_interrupted_does_not_exist(maps: Catalog, monkeypat
             snapshot(maps, "maps")
 
     assert list_versions(maps, get_source(maps, "maps")) == []
+    [left] = maps.documents.names("version_files/maps/")
+    # A day later, what was left is removed; what a version names stays.
+    monkeypatch.setattr("s3pipelines.core.datasets.freezing._UNDER_WAY", timedelta(days=-1))
     assert snapshot(maps, "maps").version.number == 1
+    assert left not in maps.documents.names("version_files/maps/")
+    _change(maps, s3, bucket)
+    snapshot(maps, "maps")
+    assert len(maps.documents.names("version_files/maps/")) == 2
 
 
 def _row(bucket: str, key: str) -> dict[str, object]:

@@ -75,6 +75,8 @@ async def _called_off() -> None:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=_CALLED_OFF_WITHIN_S)
+        # Connections are closed in the next turn of the loop.
+        await asyncio.sleep(0)
 
 
 class _End:
