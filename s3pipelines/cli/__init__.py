@@ -16,9 +16,11 @@ from s3pipelines.cli.doctor import doctor
 from s3pipelines.cli.images import images
 from s3pipelines.cli.index import index
 from s3pipelines.cli.objects import objects
+from s3pipelines.cli.presign import presign
 from s3pipelines.cli.sources import sources
 from s3pipelines.cli.sql import sql
 from s3pipelines.cli.up import up
+from s3pipelines.cli.uploads import uploads
 from s3pipelines.core.errors import S3PipelinesError
 
 EXIT_REFUSED = 2
@@ -37,7 +39,20 @@ def cli(context: click.Context) -> None:
     context.ensure_object(CliContext)
 
 
-for command in (demo, up, sources, buckets, index, objects, images, batch, sql, doctor):
+for command in (
+    demo,
+    up,
+    sources,
+    buckets,
+    index,
+    objects,
+    images,
+    batch,
+    presign,
+    uploads,
+    sql,
+    doctor,
+):
     cli.add_command(command)
 
 
