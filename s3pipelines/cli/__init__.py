@@ -17,9 +17,11 @@ from s3pipelines.cli.doctor import doctor
 from s3pipelines.cli.images import images
 from s3pipelines.cli.index import index
 from s3pipelines.cli.objects import objects
+from s3pipelines.cli.presign import presign
 from s3pipelines.cli.sources import sources
 from s3pipelines.cli.sql import sql
 from s3pipelines.cli.up import up
+from s3pipelines.cli.uploads import uploads
 from s3pipelines.core.errors import S3PipelinesError
 
 EXIT_REFUSED = 2
@@ -38,7 +40,21 @@ def cli(context: click.Context) -> None:
     context.ensure_object(CliContext)
 
 
-for command in (demo, up, sources, buckets, index, objects, images, batch, data, sql, doctor):
+for command in (
+    demo,
+    up,
+    sources,
+    buckets,
+    index,
+    objects,
+    images,
+    batch,
+    data,
+    presign,
+    uploads,
+    sql,
+    doctor,
+):
     cli.add_command(command)
 
 

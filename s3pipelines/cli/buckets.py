@@ -1,24 +1,148 @@
-"""`s3pipelines buckets …`: the buckets themselves, as far as the project needs something there."""
+"""`s3pipelines buckets …`: the buckets themselves: made, shown, configured, removed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from s3pipelines.cli.bucket_notify import chosen_bucket, notify
+from s3pipelines.cli.bucket_output import (
+    comparison_json,
+    print_applied,
+    print_comparison,
+    print_contents,
+    print_overview,
+    print_removal,
+    print_states,
+    states_json,
+)
 from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.output import json_option, print_fields, print_json
-from s3pipelines.core.errors import InvalidInput
-from s3pipelines.core.storage.access import Access
-from s3pipelines.core.storage.locations import S3Location, parse_s3_location
+from s3pipelines.cli.progress import progress_bar
 
+if TYPE_CHECKING:
+    from s3pipelines.core.buckets.bucket_file import Wanted
+    from s3pipelines.core.storage.access import Access
+
+SOME_FAILED = 1
+DRIFTED = 1
 _DEFAULT_QUEUE = "s3pipelines-uploads"
+
+_source = click.option(
+    "--source", "source_id", metavar="ID", help="The bucket of this source, reached as it is."
+)
+_yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @click.group()
 def buckets() -> None:
-    """Buckets: what they need to have set so that uploads are noticed at once."""
+    """Buckets: make, list, show, configure and delete them.
+
+    Credentials and endpoint are those of the catalog; with --source those of that source.
+    """
+
+
+@buckets.command()
+@click.argument("name", metavar="NAME")
+@click.option("--region", metavar="R", help="Where it is to lie; by default as AWS_REGION says.")
+@click.option("--versioning", is_flag=True, help="Keep what is overwritten or deleted.")
+@click.option(
+    "--encryption",
+    type=click.Choice(["AES256", "aws:kms", "aws:kms:dsse"]),
+    help="How S3 encrypts it; by default as the server does by itself.",
+)
+@click.option("--kms-key", metavar="ARN", help="The key, for KMS.")
+@click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag; may be repeated.")
+@click.option(
+    "--allow-public-access",
+    is_flag=True,
+    help="Do not block public access; nothing is public by that alone.",
+)
+@json_option
+@click.pass_obj
+def create(context: CliContext, name: str, as_json: bool, **options: Any) -> int:
+    """Make a bucket. Public access is blocked, and objects belong to its owner.
+
+    Running it again changes nothing; if it was killed, that completes the bucket.
+    """
+    from s3pipelines.cli.source_options import parse_tags
+    from s3pipelines.core.buckets.creating import NewBucket, create_bucket
+
+    new = NewBucket(
+        name,
+        region=options["region"],
+        versioning=options["versioning"],
+        algorithm=options["encryption"],
+        kms_key=options["kms_key"],
+        block_public_access=not options["allow_public_access"],
+        tags=parse_tags(options["tags"]),
+    )
+    made = create_bucket(context.catalog.access, new)
+    if as_json:
+        print_json({**vars(made), "applied": [vars(one) for one in made.applied]})
+    else:
+        state = "made" if made.made else "was there already"
+        print_fields({"bucket": f"s3://{name}/", "region": made.region or "", "state": state})
+        print_applied(made.applied)
+    return SOME_FAILED if made.failed else 0
+
+
+@buckets.command(name="list")
+@json_option
+@click.pass_obj
+def list_(context: CliContext, as_json: bool) -> int:
+    """The account's buckets and those of sources, with what the index counts in them.
+
+    'indexed' tells whether sources cover the whole bucket, a part of it, or none.
+    """
+    from s3pipelines.core.buckets.overview import list_buckets
+
+    overview = list_buckets(context.catalog)
+    print_overview(overview, as_json)
+    return SOME_FAILED if overview.problem else 0
+
+
+@buckets.command()
+@click.argument("name", metavar="[NAME]", required=False)
+@_source
+@click.option("--yaml", "as_yaml", is_flag=True, help="As a file for 'configure --file'.")
+@json_option
+@click.pass_obj
+def show(
+    context: CliContext, name: str | None, source_id: str | None, as_yaml: bool, as_json: bool
+) -> int:
+    """All settings of a bucket; one that may not be read is named, and exit status is 1."""
+    from s3pipelines.core.buckets.state import file_text, read_states
+    from s3pipelines.core.storage.bucket_admin import region_if_known
+    from s3pipelines.core.storage.bucket_settings import BucketSettings
+
+    if as_yaml and as_json:
+        raise click.UsageError("--yaml and --json exclude each other.")
+    access, bucket = chosen_bucket(context, name, source_id)
+    states = read_states(BucketSettings(access, bucket))
+    if as_yaml:
+        click.echo(file_text(bucket, states), nl=False)
+    else:
+        region = region_if_known(access, bucket)
+        if as_json:
+            print_json(states_json(bucket, region, states))
+        else:
+            print_states(bucket, region, states)
+    return SOME_FAILED if any(state.is_in_doubt for state in states.values()) else 0
 
 
 @buckets.command()
 @click.argument("bucket", required=False)
-@click.option("--notify", is_flag=True, help="Have the bucket notify an SQS queue of its events.")
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Bring the bucket to what this YAML file says; what it does not name is left alone.",
+)
+@click.option("--check", is_flag=True, help="Only compare: exit status 1 if something differs.")
+@_yes
+@click.option("--notify", "notifies", is_flag=True, help="Have it notify an SQS queue.")
 @click.option(
     "--queue",
     metavar="NAME_OR_URL",
@@ -39,53 +163,131 @@ def buckets() -> None:
 def configure(
     context: CliContext,
     bucket: str | None,
-    notify: bool,
-    queue: str,
-    prefixes: tuple[str, ...],
     source_id: str | None,
+    path: Path | None,
+    notifies: bool,
     as_json: bool,
-) -> None:
-    """Have BUCKET, or that of a source, notify an SQS queue; running it again changes nothing.
+    **options: Any,
+) -> int:
+    """Bring a bucket to what a file says, or have it notify an SQS queue of its uploads.
 
-    Other rules of the bucket and other statements of the queue's policy stay as they are.
+    --file shows what differs, asks, and writes only that: versioning, encryption,
+    public_access_block, tags, lifecycle, cors, policy, notifications. --notify adds a rule for
+    BUCKET, or for a source; others stay. Running either again changes nothing.
     """
-    from s3pipelines.core.storage.bucket_events import notify_queue
+    from s3pipelines.core.buckets.bucket_file import read_bucket_file
 
-    if not notify:
+    if notifies == (path is not None):
         raise click.UsageError(
-            "Say what to configure: --notify has the bucket notify an SQS queue of its events."
+            "Say what to configure: --file FILE brings the bucket to what a file says, --notify "
+            "has the bucket notify an SQS queue of its events."
         )
-    access, locations = _chosen(context, bucket, prefixes, source_id)
-    done = notify_queue(
-        access, locations[0].bucket, [location.prefix for location in locations], queue
-    )
-    setting = f"S3PIPELINES_UPLOAD_QUEUE_URL={done.queue_url}"
+    check, yes = options["check"], options["yes"]
+    if path is None:
+        if check or yes:
+            raise click.UsageError("--check and --yes go with --file.")
+        notify(context, bucket, source_id, options["prefixes"], options["queue"], as_json)
+        return 0
+    if options["prefixes"]:
+        raise click.UsageError("--prefix goes with --notify.")
+    wanted = read_bucket_file(path)
+    access, name = _named(context, wanted, bucket, source_id)
+    return _configure(access, name, wanted, check=check, yes=yes, as_json=as_json)
+
+
+@buckets.command()
+@click.argument("name", metavar="NAME")
+@click.option("--with-contents", is_flag=True, help="Also if it is not empty: delete all of that.")
+@click.option(
+    "--even-though",
+    "even_though",
+    multiple=True,
+    metavar="USE",
+    help="Also though the project uses it: catalog, derivatives, trash, source:ID or inbox:ID; "
+    "may be repeated, and must name all of them.",
+)
+@_yes
+@json_option
+@click.pass_obj
+def delete(
+    context: CliContext,
+    name: str,
+    with_contents: bool,
+    even_though: tuple[str, ...],
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Remove a bucket, if it is empty; --with-contents shows what would go with it, and asks.
+
+    All versions, delete markers and unfinished uploads go first. If it is killed, run it again.
+    """
+    from s3pipelines.core.buckets.contents import survey
+    from s3pipelines.core.buckets.deleting import delete_bucket, require_deletable
+    from s3pipelines.core.buckets.uses import require_unused, uses_of
+
+    if as_json and not yes:
+        raise click.UsageError("--json leaves no room for a question: give --yes, too.")
+    access, bucket = chosen_bucket(context, name, None)
+    require_deletable(access, bucket, with_contents=with_contents)
+    uses = uses_of(context.catalog, access, bucket)
+    require_unused(uses, bucket, even_though)
+    total = 0
+    if with_contents and not yes:
+        with progress_bar(f"look into {bucket}", 0) as advance:
+            contents = survey(access, bucket, advance)
+        print_contents(bucket, contents, uses)
+        total = contents.objects + contents.old_versions + contents.delete_markers
+    if not yes:
+        _ask_for_name(bucket)
+    with progress_bar(f"delete {bucket}", total) as advance:
+        removal = delete_bucket(access, bucket, with_contents=with_contents, progress=advance)
+    print_removal(removal, as_json)
+    return 0 if removal.removed else SOME_FAILED
+
+
+def _ask_for_name(bucket: str) -> None:
+    typed = click.prompt("This cannot be undone. Type the bucket's name to delete it", err=True)
+    if typed != bucket:
+        raise click.UsageError(f"{typed!r} is another name; nothing was deleted.")
+
+
+def _named(
+    context: CliContext, wanted: "Wanted", bucket: str | None, source_id: str | None
+) -> tuple["Access", str]:
+    """The bucket of the arguments, which must be that of the file if both name one."""
+    if bucket is None and source_id is None:
+        bucket = wanted.bucket
+        if bucket is None:
+            raise click.UsageError("The file names no bucket: name a BUCKET or a --source.")
+    access, name = chosen_bucket(context, bucket, source_id)
+    if wanted.bucket not in (None, name):
+        raise click.UsageError(f"The file is for the bucket {wanted.bucket!r}, not for {name!r}.")
+    return access, name
+
+
+def _configure(
+    access: "Access", bucket: str, wanted: "Wanted", *, check: bool, yes: bool, as_json: bool
+) -> int:
+    from s3pipelines.core.buckets.configuring import apply_differences, compare
+    from s3pipelines.core.storage.bucket_settings import BucketSettings
+
+    if as_json and not (yes or check):
+        raise click.UsageError("--json leaves no room for a question: give --yes or --check, too.")
+    settings = BucketSettings(access, bucket)
+    comparison = compare(settings, wanted)
+    differs = bool(comparison.differences or comparison.in_doubt)
+    if not as_json:
+        print_comparison(comparison)
+    if check or not comparison.differences:
+        if as_json:
+            print_json(comparison_json(comparison, None if check else []))
+        return DRIFTED if differs else 0
+    if not yes:
+        click.confirm(f"Change these settings of s3://{bucket}?", abort=True, err=True)
+    applied = list(apply_differences(settings, comparison))
     if as_json:
-        print_json({**vars(done), "setting": setting})
-        return
-    shown = ", ".join(f"s3://{done.bucket}/{prefix}" for prefix in done.prefixes)
-    changes = "; ".join(done.changes) or "none, all was set already"
-    print_fields({"notified of": shown, "queue": done.queue_url, "changes": changes})
-    click.echo(f"Next, set this for all of s3pipelines:\n{setting}")
-
-
-def _chosen(
-    context: CliContext, bucket: str | None, prefixes: tuple[str, ...], source_id: str | None
-) -> tuple[Access, list[S3Location]]:
-    """How to reach the bucket, and the folders in it."""
-    from s3pipelines.core.sources.registry import get_source
-
-    if (bucket is None) == (source_id is None):
-        raise click.UsageError("Name either a BUCKET or a --source.")
-    if bucket is None:
-        if prefixes:
-            raise click.UsageError("--prefix goes with a BUCKET; a --source has its own.")
-        source = get_source(context.catalog, source_id or "")
-        return source.access(context.catalog.access), [source.location]
-    location = parse_s3_location(bucket if "://" in bucket else f"s3://{bucket}")
-    if location.prefix:
-        raise InvalidInput(
-            f"{bucket!r} is not the name of a bucket.", hint="Write BUCKET --prefix P."
-        )
-    folders = [parse_s3_location(f"{location.uri}{prefix}") for prefix in prefixes]
-    return context.catalog.access, folders or [location]
+        print_json(comparison_json(comparison, applied))
+    else:
+        print_applied(applied)
+    failed = any(one.outcome == "failed" for one in applied)
+    return SOME_FAILED if failed or comparison.in_doubt else 0

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from s3pipelines.core.imaging.audit import Audit
     from s3pipelines.core.imaging.quarantine import Failing
     from s3pipelines.core.imaging.report import Report
+    from s3pipelines.core.imaging.wishes import Kind
 
 _MOST_ROWS = 100
 
@@ -31,7 +32,7 @@ def print_report(source_id: str, report: "Report", as_json: bool) -> None:
             click.echo(f"{len(rows)} of {report.failures:,}; all are in the table.")
 
 
-def print_reports(source_id: str, reports: Mapping[str, "Report"], as_json: bool) -> None:
+def print_reports(source_id: str, reports: Mapping["Kind", "Report"], as_json: bool) -> None:
     """What several runs did, one of each kind."""
     if as_json:
         made = {kind: _as_json(report) for kind, report in reports.items()}

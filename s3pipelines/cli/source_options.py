@@ -75,7 +75,7 @@ def chosen(options: dict[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in options.items() if value not in (None, ())}
     given = chosen_pyramid(given)
     if "tags" in given:
-        given["tags"] = _parse_tags(given["tags"])
+        given["tags"] = parse_tags(given["tags"])
     if "derive" in given:
         given["derive"] = tuple(name for name in given["derive"].split(",") if name)
     if given.get("anonymous") and (given.get("profile") or given.get("role_arn")):
@@ -85,7 +85,12 @@ def chosen(options: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _parse_tags(tags: tuple[str, ...]) -> dict[str, str]:
+def parse_tags(tags: tuple[str, ...]) -> dict[str, str]:
+    """Tags that were given as `NAME=VALUE`, by name.
+
+    Raises:
+        InvalidInput: One has no name or no value.
+    """
     pairs = [tag.partition("=") for tag in tags]
     for name, separator, _ in pairs:
         if not name or not separator:

@@ -141,7 +141,7 @@ def merged(
         for prefix in sorted(every)
         if not any(prefix != other and prefix.startswith(other) for other in every)
     ]
-    others = [rule for rule in before.get(_KINDS[0], []) if not _is_own(rule)]
+    others = [rule for rule in before.get(_KINDS[0], []) if not is_own(rule)]
     # As they were returned, where they say the same: S3 writes the names of filters in capitals,
     # and events in any order.
     by_content = {_content(rule): rule for rule in own}
@@ -165,11 +165,12 @@ def _rule(queue_arn: str, prefix: str, encoded: bool) -> _Rule:
 
 
 def _own(configuration: dict[str, Any]) -> list[_Rule]:
-    rules = [rule for rule in configuration.get(_KINDS[0], []) if _is_own(rule)]
+    rules = [rule for rule in configuration.get(_KINDS[0], []) if is_own(rule)]
     return sorted(rules, key=lambda rule: rule["Id"])
 
 
-def _is_own(rule: _Rule) -> bool:
+def is_own(rule: _Rule) -> bool:
+    """Tell whether a rule is one that `notify_queue` made."""
     name = rule.get("Id", "")
     return name == RULE_ID or name.startswith(f"{RULE_ID}-")
 
@@ -226,7 +227,7 @@ def _write(
     queue_arn: str,
 ) -> None:
     rules = [rule for kind in _KINDS for rule in after.get(kind, [])]
-    others = [rule for rule in rules if not _is_own(rule) or rule["QueueArn"] != queue_arn]
+    others = [rule for rule in rules if not is_own(rule) or rule["QueueArn"] != queue_arn]
     for pause_s in (*_PAUSES_S, None):
         with s3_errors(bucket):
             try:

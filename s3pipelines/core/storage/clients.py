@@ -93,10 +93,12 @@ def client_of(
     connections: int = 32,
     read_timeout_s: float = 60,
     service: str = "s3",
+    otherwise: Config | None = None,
 ) -> BaseClient:
     """The client of a session that `botocore_session` made for the same access; see `s3_client`.
 
-    A client of another service takes `access.endpoint_url` for the address of that service.
+    A client of another service takes `access.endpoint_url` for the address of that service. What
+    `otherwise` says goes before the usual configuration.
     """
     aws_itself = access.endpoint_url == AWS_ENDPOINT
     config = Config(
@@ -114,7 +116,7 @@ def client_of(
     with configuration_errors():
         client = Session(botocore_session=session).client(
             service,
-            config=config,
+            config=config.merge(otherwise) if otherwise else config,
             region_name=region_of(access, session),
             endpoint_url=None if aws_itself else access.endpoint_url,
             use_ssl=access.use_ssl,

@@ -211,7 +211,9 @@ def _late_status(status: int, reply: Reply) -> int:
     """The status that an answer would have had, had it been sent when the work was done."""
     if b"<Error" not in reply.body[:200]:
         return status
-    return _STATUS_OF_LATE_ERROR.get(error_code(reply.body), 400)
+    # What was deleted lists errors of single keys, and is none itself.
+    code = error_code(reply.body)
+    return _STATUS_OF_LATE_ERROR.get(code, 400) if code else status
 
 
 def _client_error(operation: str, status: int, reply: Reply, retries: int) -> ClientError:

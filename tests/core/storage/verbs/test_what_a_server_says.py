@@ -11,6 +11,8 @@ from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.http.loops import LoopThread
 from s3pipelines.core.storage.http.places import bucket_place
+from s3pipelines.core.storage.verbs.all_versions import KeyVersion, version_pages
+from s3pipelines.core.storage.verbs.delete import Doomed, delete_many
 from s3pipelines.core.storage.verbs.head import head
 from s3pipelines.core.storage.verbs.multipart import upload_part, write_in_parts
 from s3pipelines.core.storage.verbs.object_lock import bucket_object_lock
@@ -147,3 +149,56 @@ def test_a_server_that_compares_when_an_upload_is_completed_is_known(server: Fak
     )
     assert enforced.multipart_if_none_match
     assert any(asked.method == "DELETE" and "uploadId" in asked.query for asked in server.asked)
+
+
+def test_what_could_not_be_deleted_is_told_of_each_though_the_answer_begins_with_errors(
+    server: FakeS3,
+):
+    said = (
+        b"<DeleteResult><Error><Key>a</Key><VersionId>1</VersionId><Code>AccessDenied</Code>"
+        b"</Error><Deleted><Key>b</Key><VersionId>2</VersionId></Deleted></DeleteResult>"
+    )
+    server.answer = lambda asked: Answer(body=said if asked.method == "POST" else b"")
+
+    ended = _with_client(
+        server.access(),
+        "bucket",
+        lambda client: delete_many(client, [Doomed("a", "1"), Doomed("b", "2")]),
+    )
+
+    assert [(one.doomed.key, one.error is None) for one in ended] == [("a", False), ("b", True)]
+
+
+def _versions_page(inside: str, following: str = "") -> Answer:
+    more = f"<IsTruncated>true</IsTruncated>{following}" if following else ""
+    body = f"<R><EncodingType>url</EncodingType>{more}{inside}</R>"
+    return Answer(body=body.encode())
+
+
+def _all_versions(server: FakeS3) -> list[KeyVersion]:
+    async def use(client: BucketClient) -> list[KeyVersion]:
+        return [version async for page in version_pages(client) for version in page]
+
+    return _with_client(server.access(), "bucket", use)
+
+
+def test_versions_are_listed_page_by_page_with_keys_as_they_are(server: FakeS3):
+    odd = "<Version><Key>a%0D+b%2B</Key><VersionId>v</VersionId><Size>3</Size></Version>"
+    marker = "<DeleteMarker><Key>c</Key><IsLatest>true</IsLatest></DeleteMarker>"
+    following = (
+        "<NextKeyMarker>a%0D+b%2B</NextKeyMarker><NextVersionIdMarker>v</NextVersionIdMarker>"
+    )
+    pages = {None: _versions_page(odd, following), "a\r b+": _versions_page(marker)}
+    server.answer = lambda asked: pages[asked.query.get("key-marker")]
+
+    assert _all_versions(server) == [
+        KeyVersion("a\r b+", "v", False, False, 3),
+        KeyVersion("c", "null", True, True, 0),
+    ]
+
+
+def test_a_listing_of_versions_without_an_end_is_an_error(server: FakeS3):
+    server.answer = lambda _: _versions_page("", "<NextKeyMarker>a</NextKeyMarker>")
+
+    with pytest.raises(StorageError, match="without an end"):
+        _all_versions(server)
