@@ -24,6 +24,8 @@ GIVEN = {
     "batch_changes": ("7", 7),
     "derive_interval_s": ("60", 60),
     "derive_budget_s": ("2.5", 2.5),
+    "cache": ("/var/cache/maps", "/var/cache/maps"),
+    "cache_mb": ("7", 7),
     "viewer_url": ("https://pictures.example.org", "https://pictures.example.org"),
     "count_check_limit": ("0", 0),
 }
@@ -44,6 +46,8 @@ DEFAULTS = {
     "batch_changes": 1000,
     "derive_interval_s": 30,
     "derive_budget_s": 300,
+    "cache": "~/.cache/s3pipelines",
+    "cache_mb": 10_000,
     "viewer_url": "http://127.0.0.1:3001",
     "count_check_limit": 10_000,
 }
