@@ -26,6 +26,8 @@ GIVEN = {
     "derive_budget_s": ("2.5", 2.5),
     "pyramids_schedule": ("0 22 * * *", "0 22 * * *"),
     "pyramids_timezone": ("Europe/Berlin", "Europe/Berlin"),
+    "cache": ("/var/cache/maps", "/var/cache/maps"),
+    "cache_mb": ("7", 7),
     "viewer_url": ("https://pictures.example.org", "https://pictures.example.org"),
     "count_check_limit": ("0", 0),
 }
@@ -48,6 +50,8 @@ DEFAULTS = {
     "derive_budget_s": 300,
     "pyramids_schedule": "30 5 * * *",
     "pyramids_timezone": "America/New_York",
+    "cache": "~/.cache/s3pipelines",
+    "cache_mb": 10_000,
     "viewer_url": "http://127.0.0.1:3001",
     "count_check_limit": 10_000,
 }
