@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from s3pipelines.core.errors import InvalidInput
-from s3pipelines.core.imaging import converting, proving, saving
+from s3pipelines.core.imaging import converting, proving, saving, vips
 from s3pipelines.core.imaging.budget import Slots
 from s3pipelines.core.imaging.converting import Job, make_pyramid_file
 from s3pipelines.core.imaging.given import Given
@@ -39,6 +39,12 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DecodePool]:
     """Two workers that may write files."""
     with DecodePool(PYRAMID_LIMITS, slots=Slots(2, tmp_path_factory.mktemp("slots"))) as made:
         yield made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _libvips_as_in_a_worker() -> None:
+    """Some tests run the steps of a worker in this process."""
+    vips.prepare()
 
 
 @pytest.fixture
@@ -113,6 +119,25 @@ def test_all_eight_orientations_come_out_upright(make: Make, orientation: int, p
 
     assert opened.size == ((60, 40) if params.max_width_px else (120, 80))
     assert opened.getexif().get(0x0112, 1) == 1
+    assert shows_quadrants(opened, within=20)
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 7])
+def test_what_is_too_large_to_be_turned_in_memory_is_turned_in_a_file(output, orientation: int):
+    turned = {3: "ROTATE_180", 6: "ROTATE_90", 7: "TRANSVERSE"}[orientation]
+    stored = quadrants(1200, 800).transpose(Image.Transpose[turned])
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = orientation, "Maker"
+    data = file_of(stored, "JPEG", exif=exif, quality=95, icc_profile=profile, dpi=(300, 300))
+    job = Job(output.fileno(), replace(PYRAMID_LIMITS, max_decoded_bytes=1000))
+
+    make_pyramid_file(Given(memoryview(data)), "jpg", None, PyramidParams(), job)
+
+    opened = Image.open(output)
+    assert (opened.size, opened.info["icc_profile"]) == ((1200, 800), profile)
+    assert opened.info["dpi"] == pytest.approx((300, 300))
+    assert (opened.getexif().get(0x0112, 1), opened.getexif()[0x010F]) == (1, "Maker")
     assert shows_quadrants(opened, within=20)
 
 
