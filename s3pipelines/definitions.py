@@ -12,6 +12,7 @@ from s3pipelines.assets.object_index import object_index
 from s3pipelines.assets.thumbnails import thumbnails
 from s3pipelines.assets.uploads import uploads
 from s3pipelines.jobs.batch_operations import apply_plan, batch_jobs, undo_plan
+from s3pipelines.jobs.buckets import bucket_jobs
 from s3pipelines.jobs.derive_images import (
     check_images,
     make_thumbnails,
@@ -67,6 +68,7 @@ def build_definitions(
             *batch_jobs,
             apply_plan,
             undo_plan,
+            *bucket_jobs,
         ],
         schedules=[nightly_reindex, nightly_optimize, nightly_check, nightly_image_check],
         sensors=[
