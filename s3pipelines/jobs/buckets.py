@@ -29,6 +29,7 @@ from s3pipelines.core.buckets.creating import NewBucket
 from s3pipelines.core.buckets.creating import create_bucket as create_new_bucket
 from s3pipelines.core.buckets.deleting import delete_bucket as empty_and_remove
 from s3pipelines.core.buckets.deleting import require_deletable
+from s3pipelines.core.buckets.hazards import lifecycle_hazards
 from s3pipelines.core.buckets.places import find_bucket
 from s3pipelines.core.buckets.uses import require_unused, uses_of
 from s3pipelines.core.durations import parse_duration_s
@@ -122,6 +123,8 @@ def configure(
         access, location = find_bucket(catalog.get(), config.bucket, config.source)
         settings = BucketSettings(access, location.bucket)
         comparison = compare(settings, wanted_of(config.settings, "The config"))
+        for line in lifecycle_hazards(catalog.get(), access, comparison):
+            context.log.warning(line)
         applied = list(apply_differences(settings, comparison)) if config.apply else []
     metadata = comparison_metadata(comparison, applied)
     failed = [f"{one.name}: {one.error}" for one in applied if one.outcome == "failed"]
