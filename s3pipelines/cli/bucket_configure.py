@@ -9,6 +9,7 @@ from s3pipelines.cli.bucket_notify import chosen_place
 from s3pipelines.cli.bucket_output import comparison_json, print_applied, print_comparison
 from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.output import print_json
+from s3pipelines.core.errors import printable
 
 if TYPE_CHECKING:
     from s3pipelines.core.buckets.bucket_file import Wanted
@@ -49,7 +50,7 @@ def configure_by_file(
             print_json(comparison_json(comparison, None if check else []))
         return DRIFTED if comparison.differences or comparison.in_doubt else 0
     for line in lifecycle_hazards(context.catalog, access, comparison):
-        click.echo(f"Warning: {line}", err=True)
+        click.echo(f"Warning: {printable(line)}", err=True)
     if not yes:
         click.confirm(f"Change these settings of s3://{name}?", abort=True, err=True)
     return _applied(settings, comparison, as_json)
