@@ -20,6 +20,7 @@ from s3pipelines.cli.output import json_option, print_fields, print_json
 from s3pipelines.cli.progress import progress_bar
 
 SOME_FAILED = 1
+REFUSED = 2
 _DEFAULT_QUEUE = "s3pipelines-uploads"
 
 _source = click.option(
@@ -105,7 +106,10 @@ def list_(context: CliContext, as_json: bool) -> int:
 def show(
     context: CliContext, name: str | None, source_id: str | None, as_yaml: bool, as_json: bool
 ) -> int:
-    """All settings of a bucket; one that may not be read is named, and exit status is 1."""
+    """All settings of a bucket.
+
+    One that may not be read is named, and exit status is 1; it is 2 if none may be.
+    """
     from s3pipelines.core.buckets.state import file_text, read_states
     from s3pipelines.core.storage.bucket_admin import region_if_known
     from s3pipelines.core.storage.bucket_settings import BucketSettings
@@ -123,7 +127,10 @@ def show(
             print_json(states_json(bucket, region, states))
         else:
             print_states(bucket, region, states)
-    return SOME_FAILED if any(state.is_in_doubt for state in states.values()) else 0
+    in_doubt = [state.is_in_doubt for state in states.values()]
+    if all(in_doubt):
+        return REFUSED
+    return SOME_FAILED if any(in_doubt) else 0
 
 
 @buckets.command()
@@ -226,7 +233,7 @@ def delete(
     uses = uses_of(context.catalog, access, bucket)
     require_unused(uses, bucket, even_though)
     total = 0
-    if with_contents and not yes:
+    if with_contents and not as_json:
         with progress_bar(f"look into {bucket}", 0) as advance:
             contents = survey(access, bucket, advance)
         print_contents(bucket, contents, uses)
