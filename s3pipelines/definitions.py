@@ -13,6 +13,7 @@ from s3pipelines.assets.pyramids import pyramids
 from s3pipelines.assets.thumbnails import thumbnails
 from s3pipelines.assets.uploads import uploads
 from s3pipelines.jobs.batch_operations import apply_plan, batch_jobs, undo_plan
+from s3pipelines.jobs.buckets import bucket_jobs
 from s3pipelines.jobs.daily_pyramids import build_daily_pyramids
 from s3pipelines.jobs.derive_images import JOBS, check_images, nightly_image_check
 from s3pipelines.jobs.optimize_catalog import nightly_optimize, optimize_catalog
@@ -65,6 +66,7 @@ def build_definitions(
             *batch_jobs,
             apply_plan,
             undo_plan,
+            *bucket_jobs,
         ],
         schedules=[
             nightly_reindex,

@@ -34,17 +34,20 @@ def notify(
     click.echo(f"Next, set this for all of s3pipelines:\n{setting}")
 
 
-def chosen_bucket(
+def chosen_place(
     context: CliContext, bucket: str | None, source_id: str | None
-) -> tuple[Access, str]:
-    """How to reach a bucket, and its name.
+) -> tuple[Access, S3Location]:
+    """How to reach a bucket, or the bucket and folder of a source.
 
     Raises:
         UsageError: Neither a bucket nor a source is named, or both are.
         InvalidInput: It is no bucket's name.
     """
-    access, locations = _chosen(context, bucket, (), source_id)
-    return access, locations[0].bucket
+    from s3pipelines.core.buckets.places import find_bucket
+
+    if (bucket is None) == (source_id is None):
+        raise click.UsageError("Name either a BUCKET or a --source.")
+    return find_bucket(context.catalog, bucket, source_id)
 
 
 def _chosen(

@@ -1,15 +1,14 @@
 """`s3pipelines buckets …`: the buckets themselves: made, shown, configured, removed."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from s3pipelines.cli.bucket_notify import chosen_bucket, notify
+from s3pipelines.cli.bucket_configure import configure_by_file
+from s3pipelines.cli.bucket_notify import chosen_place, notify
 from s3pipelines.cli.bucket_output import (
-    comparison_json,
     print_applied,
-    print_comparison,
     print_contents,
     print_overview,
     print_removal,
@@ -20,12 +19,8 @@ from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.output import json_option, print_fields, print_json
 from s3pipelines.cli.progress import progress_bar
 
-if TYPE_CHECKING:
-    from s3pipelines.core.buckets.bucket_file import Wanted
-    from s3pipelines.core.storage.access import Access
-
 SOME_FAILED = 1
-DRIFTED = 1
+REFUSED = 2
 _DEFAULT_QUEUE = "s3pipelines-uploads"
 
 _source = click.option(
@@ -111,14 +106,18 @@ def list_(context: CliContext, as_json: bool) -> int:
 def show(
     context: CliContext, name: str | None, source_id: str | None, as_yaml: bool, as_json: bool
 ) -> int:
-    """All settings of a bucket; one that may not be read is named, and exit status is 1."""
+    """All settings of a bucket.
+
+    One that may not be read is named, and exit status is 1; it is 2 if none may be.
+    """
     from s3pipelines.core.buckets.state import file_text, read_states
     from s3pipelines.core.storage.bucket_admin import region_if_known
     from s3pipelines.core.storage.bucket_settings import BucketSettings
 
     if as_yaml and as_json:
         raise click.UsageError("--yaml and --json exclude each other.")
-    access, bucket = chosen_bucket(context, name, source_id)
+    access, place = chosen_place(context, name, source_id)
+    bucket = place.bucket
     states = read_states(BucketSettings(access, bucket))
     if as_yaml:
         click.echo(file_text(bucket, states), nl=False)
@@ -128,7 +127,10 @@ def show(
             print_json(states_json(bucket, region, states))
         else:
             print_states(bucket, region, states)
-    return SOME_FAILED if any(state.is_in_doubt for state in states.values()) else 0
+    in_doubt = [state.is_in_doubt for state in states.values()]
+    if all(in_doubt):
+        return REFUSED
+    return SOME_FAILED if any(in_doubt) else 0
 
 
 @buckets.command()
@@ -175,8 +177,6 @@ def configure(
     public_access_block, tags, lifecycle, cors, policy, notifications. --notify adds a rule for
     BUCKET, or for a source; others stay. Running either again changes nothing.
     """
-    from s3pipelines.core.buckets.bucket_file import read_bucket_file
-
     if notifies == (path is not None):
         raise click.UsageError(
             "Say what to configure: --file FILE brings the bucket to what a file says, --notify "
@@ -190,9 +190,9 @@ def configure(
         return 0
     if options["prefixes"]:
         raise click.UsageError("--prefix goes with --notify.")
-    wanted = read_bucket_file(path)
-    access, name = _named(context, wanted, bucket, source_id)
-    return _configure(access, name, wanted, check=check, yes=yes, as_json=as_json)
+    return configure_by_file(
+        context, path, bucket, source_id, check=check, yes=yes, as_json=as_json
+    )
 
 
 @buckets.command()
@@ -227,12 +227,13 @@ def delete(
 
     if as_json and not yes:
         raise click.UsageError("--json leaves no room for a question: give --yes, too.")
-    access, bucket = chosen_bucket(context, name, None)
+    access, place = chosen_place(context, name, None)
+    bucket = place.bucket
     require_deletable(access, bucket, with_contents=with_contents)
     uses = uses_of(context.catalog, access, bucket)
     require_unused(uses, bucket, even_though)
     total = 0
-    if with_contents and not yes:
+    if with_contents and not as_json:
         with progress_bar(f"look into {bucket}", 0) as advance:
             contents = survey(access, bucket, advance)
         print_contents(bucket, contents, uses)
@@ -249,45 +250,3 @@ def _ask_for_name(bucket: str) -> None:
     typed = click.prompt("This cannot be undone. Type the bucket's name to delete it", err=True)
     if typed != bucket:
         raise click.UsageError(f"{typed!r} is another name; nothing was deleted.")
-
-
-def _named(
-    context: CliContext, wanted: "Wanted", bucket: str | None, source_id: str | None
-) -> tuple["Access", str]:
-    """The bucket of the arguments, which must be that of the file if both name one."""
-    if bucket is None and source_id is None:
-        bucket = wanted.bucket
-        if bucket is None:
-            raise click.UsageError("The file names no bucket: name a BUCKET or a --source.")
-    access, name = chosen_bucket(context, bucket, source_id)
-    if wanted.bucket not in (None, name):
-        raise click.UsageError(f"The file is for the bucket {wanted.bucket!r}, not for {name!r}.")
-    return access, name
-
-
-def _configure(
-    access: "Access", bucket: str, wanted: "Wanted", *, check: bool, yes: bool, as_json: bool
-) -> int:
-    from s3pipelines.core.buckets.configuring import apply_differences, compare
-    from s3pipelines.core.storage.bucket_settings import BucketSettings
-
-    if as_json and not (yes or check):
-        raise click.UsageError("--json leaves no room for a question: give --yes or --check, too.")
-    settings = BucketSettings(access, bucket)
-    comparison = compare(settings, wanted)
-    differs = bool(comparison.differences or comparison.in_doubt)
-    if not as_json:
-        print_comparison(comparison)
-    if check or not comparison.differences:
-        if as_json:
-            print_json(comparison_json(comparison, None if check else []))
-        return DRIFTED if differs else 0
-    if not yes:
-        click.confirm(f"Change these settings of s3://{bucket}?", abort=True, err=True)
-    applied = list(apply_differences(settings, comparison))
-    if as_json:
-        print_json(comparison_json(comparison, applied))
-    else:
-        print_applied(applied)
-    failed = any(one.outcome == "failed" for one in applied)
-    return SOME_FAILED if failed or comparison.in_doubt else 0

@@ -7,7 +7,7 @@ import click
 from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.output import json_option, print_json
 from s3pipelines.cli.presign_output import in_parts_json, print_signed, signed_json
-from s3pipelines.core.errors import StorageError
+from s3pipelines.core.errors import StorageError, printable
 
 if TYPE_CHECKING:
     from s3pipelines.core.buckets.keys import Target
@@ -194,14 +194,16 @@ def complete(
     as_json: bool,
 ) -> None:
     """Make the object of the parts that have arrived; refuses if one between them is missing."""
+    from s3pipelines.core.buckets.arrivals import tell_arrival
     from s3pipelines.core.buckets.presigning import complete_in_parts
 
     [target] = _targets(context, (key,), source_id, writes=True)
     etag = complete_in_parts(target, upload_id, size_bytes)
+    sources = tell_arrival(context.catalog, target, upload_id)
     if as_json:
-        print_json({"bucket": target.bucket, "key": target.key, "etag": etag})
+        print_json({"bucket": target.bucket, "key": target.key, "etag": etag, "sources": sources})
     else:
-        click.echo(f"Complete: {target.uri}, ETag {etag}")
+        click.echo(f"Complete: {printable(target.uri)}, ETag {etag}")
 
 
 @presign.command()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from s3pipelines.cli.bucket_notify import chosen_bucket
+from s3pipelines.cli.bucket_notify import chosen_place
 from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.output import json_option, print_json, print_table
 from s3pipelines.cli.progress import progress_bar
@@ -106,12 +106,8 @@ def _place(
     context: CliContext, bucket: str | None, source_id: str | None, prefix: str
 ) -> tuple["Access", str, str]:
     """How to reach the bucket, its name, and what keys begin with."""
-    from s3pipelines.core.sources.registry import get_source
-
-    access, name = chosen_bucket(context, bucket, source_id)
-    if source_id is None:
-        return access, name, prefix
-    return access, name, get_source(context.catalog, source_id).prefix + prefix
+    access, place = chosen_place(context, bucket, source_id)
+    return access, place.bucket, f"{place.prefix}{prefix}"
 
 
 def _print_found(found: "list[OpenUpload]", as_json: bool) -> None:

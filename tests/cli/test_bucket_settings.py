@@ -171,6 +171,28 @@ def test_a_server_that_forgets_what_it_took_is_a_failure(run: Run, bucket: str, 
     assert "lifecycle: failed. The server took" in done.out
 
 
+def test_a_rule_that_would_delete_what_the_project_needs_is_told_before_it_is_set(
+    run: Run, bucket: str, file_of, monkeypatch
+):
+    run("sources", "create", "--id", "maps", "--s3-path", f"s3://{bucket}/maps")
+    monkeypatch.setenv("S3PIPELINES_DERIVATIVES", f"s3://{bucket}/made")
+    monkeypatch.setenv("S3PIPELINES_TRASH", f"s3://{bucket}/trash")
+    rules = """lifecycle:
+      - {id: ends, prefix: map, expire_after_days: 3}
+      - {id: ice, transitions: [{days: 1, storage_class: GLACIER}]}
+      - {id: trash, prefix: trash/, expire_after_days: 30}
+      - {id: off, enabled: false, expire_after_days: 3}
+    """
+
+    done = run("buckets", "configure", bucket, "--file", file_of(rules), "--yes")
+
+    assert done.status == 0
+    assert done.err.splitlines() == [
+        f"Warning: The lifecycle rule 'ice' archives files of derivatives (s3://{bucket}/made/).",
+        f"Warning: The lifecycle rule 'ends' deletes objects of source:maps (s3://{bucket}/maps/).",
+    ]
+
+
 def test_a_bucket_that_is_not_there(run: Run):
     missing = run("buckets", "show", "no-such-bucket-here")
 

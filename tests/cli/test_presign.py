@@ -141,6 +141,20 @@ def test_an_upload_in_parts_is_ended_by_url_alone(run: Run, s3, bucket: str):
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
 
 
+def test_what_is_completed_in_a_source_is_told_to_the_ledger(run: Run, s3, bucket: str):
+    run("sources", "create", "--id", "maps", "--s3-path", f"s3://{bucket}/maps")
+    done = run("presign", "multipart", "--source", "maps", "new/a.tif", "--parts", "1")
+    begun = json.loads(done.out)
+    requests.put(begun["parts"][0]["url"], data=b"abc", timeout=10)
+
+    complete = ("presign", "complete", "--source", "maps", "new/a.tif")
+    ended = run(*complete, "--upload-id", begun["upload_id"], "--json")
+
+    assert json.loads(ended.out)["sources"] == ["maps"]
+    found = run("sql", "SELECT key, kind FROM changes", "--format", "json")
+    assert json.loads(found.out) == [{"key": "maps/new/a.tif", "kind": "hinted"}]
+
+
 def test_an_upload_that_lacks_a_part_is_not_completed(run: Run, s3, bucket: str):
     begun = _begin(run, f"s3://{bucket}/k", "--parts", "3")
     command = shlex.split(begun["complete"]["command"])[1:]

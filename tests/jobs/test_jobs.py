@@ -91,6 +91,10 @@ def test_every_job_says_what_it_does_and_needs_no_more_than_it_asks_for(world: D
         "restore_objects",
         "apply_plan",
         "undo_plan",
+        "create_bucket",
+        "configure_bucket",
+        "delete_bucket",
+        "abort_uploads",
     }
     assert all(job.description for job in jobs)
 

@@ -10,7 +10,13 @@ from pydantic import ValidationError
 from s3pipelines.core.buckets.settings import SETTINGS
 from s3pipelines.core.buckets.settings.form import Inexpressible, Raw
 from s3pipelines.core.buckets.yaml_text import yaml_text
-from s3pipelines.core.errors import AccessDenied, NoSuchBucket, StorageError
+from s3pipelines.core.errors import (
+    AccessDenied,
+    BadCredentials,
+    NoSuchBucket,
+    StorageError,
+    WrongRegion,
+)
 from s3pipelines.core.storage.bucket_settings import VERBS, BucketSettings, UnknownToServer
 
 _AT_A_TIME = 10
@@ -46,7 +52,9 @@ def read_states(settings: BucketSettings, names: Iterable[str] = VERBS) -> dict[
     """Ask for settings of a bucket, several at a time.
 
     Raises:
+        BadCredentials: There are none, or the server does not accept them.
         NoSuchBucket: There is no such bucket.
+        WrongRegion: It lies in another region.
     """
     asked = list(names)
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
@@ -58,12 +66,14 @@ def read_state(settings: BucketSettings, name: str) -> SettingState:
     """Ask for one setting; whatever stands in the way is told in the state.
 
     Raises:
+        BadCredentials: There are none, or the server does not accept them.
         NoSuchBucket: There is no such bucket.
+        WrongRegion: It lies in another region.
     """
     try:
         raw = settings.read(name)
-    except NoSuchBucket:
-        raise
+    except (NoSuchBucket, BadCredentials, WrongRegion):
+        raise  # It is so of every setting.
     except AccessDenied:
         needed = VERBS[name].permission
         return SettingState(name, "denied", problem=f"Access is denied; it needs {needed}.")

@@ -7,7 +7,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from s3pipelines.core.errors import AlreadyExists, InvalidInput, NoSuchBucket, StorageError
+from s3pipelines.core.errors import (
+    AccessDenied,
+    AlreadyExists,
+    InvalidInput,
+    NoSuchBucket,
+    StorageError,
+)
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import (
     DEFAULT_REGION,
@@ -39,8 +45,14 @@ def list_own_buckets(access: Access) -> Iterator[OwnBucket]:
     client = s3_client(access)
     asked: dict[str, Any] = {"MaxBuckets": 1000}  # AWS tells regions only page by page.
     while True:
-        with s3_errors(""):
-            answer = client.list_buckets(**asked)
+        try:
+            with s3_errors(""):
+                answer = client.list_buckets(**asked)
+        except AccessDenied as error:
+            raise AccessDenied(
+                "The buckets of this account may not be listed.",
+                hint="Grant s3:ListAllMyBuckets to this identity, or use another one.",
+            ) from error
         for entry in answer.get("Buckets", []):
             yield OwnBucket(entry["Name"], entry["CreationDate"], entry.get("BucketRegion"))
         token = answer.get("ContinuationToken")
