@@ -71,11 +71,11 @@ def prove(reference: Decoded, descriptor: int, params: PyramidParams) -> Proof:
         raise Refused("unverified", wrong)
     levels = [_level(descriptor, number, params) for number in range(len(structure.levels))]
     _require_profile(levels[0], image)
-    boxes = list(_boxes(image, reference.in_any_order))
+    boxes = list(boxes_of(image, reference.in_any_order))
     worst = None
-    pairs = zip(_samples(image, boxes), _samples(levels[0], boxes), strict=True)
+    pairs = zip(samples_of(image, boxes), samples_of(levels[0], boxes), strict=True)
     for box, (wanted, found) in zip(boxes, pairs, strict=True):
-        worst = _least(worst, _compared(wanted, found, params, box))
+        worst = worst_of(worst, _compared(wanted, found, params, box))
     for larger, smaller in pairwise(levels):
         _compare_levels(larger, smaller, params)
     return Proof(structure, worst, len(boxes))
@@ -95,7 +95,7 @@ def _require_profile(level: Any, image: Any) -> None:
         raise Refused("unverified", "Its colour profile is not that of the image.")
 
 
-def _boxes(image: Any, in_any_order: bool) -> Iterator[Box]:
+def boxes_of(image: Any, in_any_order: bool) -> Iterator[Box]:
     """Left, top, width and height of the samples, from the top down, across the whole image."""
     width_px, height_px = min(_SAMPLE_PX, image.width), min(_SAMPLE_PX, image.height)
     room = (image.width - width_px, image.height - height_px)
@@ -108,7 +108,7 @@ def _boxes(image: Any, in_any_order: bool) -> Iterator[Box]:
         yield round(room[0] * across), round(room[1] * down), width_px, height_px
 
 
-def _samples(image: Any, boxes: list[Box]) -> list[Any]:
+def samples_of(image: Any, boxes: list[Box]) -> list[Any]:
     """The samples, in one go: what is decoded from the top down is so only once.
 
     Not `arrayjoin`, nor one after the other: both drop the lines that come next from the cache.
@@ -127,7 +127,7 @@ def _compared(wanted: Any, found: Any, params: PyramidParams, box: Box) -> float
             raise Refused("unverified", f"{where} its pixels are not those of the image.")
         return None
     shift = max(abs(wanted[band].avg() - found[band].avg()) for band in range(wanted.bands))
-    least, psnr_db = _least_db(params), _psnr_db(wanted, found)
+    least, psnr_db = _least_db(params), psnr_db_of(wanted, found)
     if psnr_db < least or shift > _MOST_SHIFT:
         raise Refused(
             "unverified",
@@ -145,7 +145,7 @@ def _compare_levels(larger: Any, smaller: Any, params: PyramidParams) -> None:
     left, top = (smaller.width - width_px) // 2, (smaller.height - height_px) // 2
     halved = larger.crop(2 * left, 2 * top, 2 * width_px, 2 * height_px).shrink(2, 2)
     found = smaller.crop(left, top, width_px, height_px)
-    psnr_db = _psnr_db(halved, found)
+    psnr_db = psnr_db_of(halved, found)
     if psnr_db < _least_db(params) - _LEVEL_LOSS_DB:
         raise Refused(
             "unverified",
@@ -160,7 +160,7 @@ def _least_db(params: PyramidParams) -> float:
     return _LEAST_DB[params.compression] + _DB_PER_QUALITY * params.quality
 
 
-def _psnr_db(wanted: Any, found: Any) -> float:
+def psnr_db_of(wanted: Any, found: Any) -> float:
     """Peak signal to noise ratio of the mean of the bands, which subsampled colours do not hurt."""
     peak = 65535 if wanted.format == "ushort" else 255
     difference = wanted.bandmean().cast("float") - found.bandmean().cast("float")
@@ -168,6 +168,7 @@ def _psnr_db(wanted: Any, found: Any) -> float:
     return math.inf if square == 0 else 10 * math.log10(peak * peak / square)
 
 
-def _least(one: float | None, other: float | None) -> float | None:
+def worst_of(one: float | None, other: float | None) -> float | None:
+    """The lower of two figures, of which either may be missing, or infinite."""
     given = [value for value in (one, other) if value is not None and value < math.inf]
     return min(given, default=None)
