@@ -93,6 +93,7 @@ def open_application(
     plan = read_plan(catalog, plan_id)
     source = _source_of(catalog, plan)
     action = action_of(plan)
+    action.require_possible()
     if not alone:
         refuse_if_busy(catalog, plan)
     with LoopThread() as loop:

@@ -69,6 +69,7 @@ def make_plan(
     """
     source, action = get_source(catalog, request.source_id), request.action
     _refuse_read_only(source, action)
+    action.require_possible()
     with (
         tempfile.TemporaryDirectory(prefix="s3pipelines-plan-") as folder,
         connect(frugal(catalog)) as connection,
