@@ -24,6 +24,8 @@ GIVEN = {
     "batch_changes": ("7", 7),
     "derive_interval_s": ("60", 60),
     "derive_budget_s": ("2.5", 2.5),
+    "pyramids_schedule": ("0 22 * * *", "0 22 * * *"),
+    "pyramids_timezone": ("Europe/Berlin", "Europe/Berlin"),
     "viewer_url": ("https://pictures.example.org", "https://pictures.example.org"),
     "count_check_limit": ("0", 0),
 }
@@ -44,6 +46,8 @@ DEFAULTS = {
     "batch_changes": 1000,
     "derive_interval_s": 30,
     "derive_budget_s": 300,
+    "pyramids_schedule": "30 5 * * *",
+    "pyramids_timezone": "America/New_York",
     "viewer_url": "http://127.0.0.1:3001",
     "count_check_limit": 10_000,
 }

@@ -199,7 +199,9 @@ def rerun(
     if not now:
         print_asked(source_id, objects, chosen, as_json)
         return SOME_FAILED if unknown else 0
-    reports = {kind: _made(context, kind, source_id, selection) for kind in chosen}
+    reports: dict[Kind, Report] = {}
+    for kind in chosen:
+        reports[kind] = _made(context, kind, source_id, selection)
     print_reports(source_id, reports, as_json)
     failed = any(report.failures for report in reports.values())
     return SOME_FAILED if failed or unknown else 0

@@ -110,7 +110,7 @@ def list_command(context: CliContext, offset: int, num_items: int, as_json: bool
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def delete(context: CliContext, source_id: str, yes: bool) -> None:
-    """Forget a source, its rows, annotations and thumbnails. Its objects on S3 stay as they are."""
+    """Forget a source, its rows, annotations and derivatives. Its objects stay as they are."""
     from s3pipelines.cli.reporting import report_deleted
     from s3pipelines.core.sources.registry import delete_source, get_source
 
@@ -118,8 +118,8 @@ def delete(context: CliContext, source_id: str, yes: bool) -> None:
     source = get_source(context.catalog, source_id, leaving=True)
     if not yes:
         click.confirm(
-            f"Forget {source.id!r} ({source.location.uri}) with its index, annotations and "
-            "thumbnails? The objects on S3 stay as they are.",
+            f"Forget {source.id!r} ({source.location.uri}) with its index, annotations, "
+            "thumbnails and pyramids? The objects on S3 stay as they are.",
             abort=True,
         )
     delete_source(context.catalog, source_id)

@@ -1,10 +1,8 @@
 """`daily_pyramids`: once a day, the pyramids that sources lack; one run per source with work."""
 
 import time
-from datetime import UTC, datetime
 
 from dagster import (
-    DagsterInstance,
     DefaultScheduleStatus,
     RunRequest,
     ScheduleDefinition,
@@ -13,7 +11,6 @@ from dagster import (
     schedule,
 )
 
-from s3pipelines.assets.deriving import ASSETS
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.errors import S3PipelinesError
 from s3pipelines.core.imaging.missing import count_missing
@@ -21,14 +18,11 @@ from s3pipelines.core.imaging.reader import reader_version
 from s3pipelines.core.imaging.wishes import kinds_of, work_on
 from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.core.sources.source import Source
-from s3pipelines.instance.partitions import repair_partitions
 from s3pipelines.jobs.derive_images import make_pyramids
 from s3pipelines.jobs.derive_requests import derive_request
 from s3pipelines.resources.catalog import CatalogResource
-from s3pipelines.sensors.run_requests import Materializing, reason_to_wait
 from s3pipelines.settings import Settings
 
-_MADE_BY = Materializing(ASSETS["pyramid"], make_pyramids.name)
 # Of the 60 s that a tick may take. A source that was not looked at has a run, which costs little
 # where there is nothing to do.
 _BUDGET_S = 40
@@ -56,9 +50,8 @@ def build_daily_pyramids(settings: Settings) -> ScheduleDefinition:
             registry = read_registry(where)
         except S3PipelinesError as error:
             return SkipReason(str(error))
-        repair_partitions(context.instance, registry.ids)
         asking = [source for source in registry.sources if "pyramid" in kinds_of(source)]
-        wanted, notes = _look(where, context.instance, asking)
+        wanted, notes = _look(where, asking)
         notes += [str(error) for error in registry.unreadable.values()]
         for note in notes:
             context.log.info(note)
@@ -70,27 +63,23 @@ def build_daily_pyramids(settings: Settings) -> ScheduleDefinition:
     return daily_pyramids
 
 
-def _look(
-    catalog: Catalog, instance: DagsterInstance, sources: list[Source]
-) -> tuple[list[Source], list[str]]:
+def _look(catalog: Catalog, sources: list[Source]) -> tuple[list[Source], list[str]]:
     """The sources that lack pyramids, and why the others have no run."""
-    now, deadline = datetime.now(UTC), time.monotonic() + _BUDGET_S
+    deadline = time.monotonic() + _BUDGET_S
     wanted: list[Source] = []
     notes: list[str] = []
     for source in sources:
-        if why := reason_to_wait(instance, _MADE_BY, source.id, now):
-            notes.append(f"{source.id}: {why}")
-        elif time.monotonic() > deadline:
+        if time.monotonic() > deadline:
+            wanted.append(source)
+            continue
+        try:
+            work = work_on(source, "pyramid", patient=True)
+            objects = count_missing(catalog, work, reader_version())
+        except S3PipelinesError as error:
+            notes.append(f"{source.id}: {error}")
+            continue
+        if objects:
             wanted.append(source)
         else:
-            try:
-                work = work_on(source, "pyramid", patient=True)
-                objects = count_missing(catalog, work, reader_version())
-            except S3PipelinesError as error:
-                notes.append(f"{source.id}: {error}")
-                continue
-            if objects:
-                wanted.append(source)
-            else:
-                notes.append(f"{source.id}: every image has its pyramid")
+            notes.append(f"{source.id}: every image has its pyramid")
     return wanted, notes

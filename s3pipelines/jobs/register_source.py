@@ -1,5 +1,7 @@
 """`register_source`: register a bucket and prefix as a source, from the Launchpad."""
 
+from typing import Any, Literal
+
 from dagster import Config, OpExecutionContext, job, op
 from pydantic import Field
 
@@ -20,6 +22,14 @@ class RegisterSource(Config):
     exclude: list[str] = Field([], description="Globs of keys that are left out even so.")
     settle_s: int = Field(0, description="Seconds an object must have rested.")
     derive: list[str] = Field([], description="headers, thumbnails, pyramids, hdf5; empty: none.")
+    pyramids: Literal["on-arrival", "scheduled"] = Field(
+        "scheduled", description="When pyramids are made: as images arrive, or once a day."
+    )
+    pyramid: dict[str, Any] = Field(
+        {},
+        description="How they are to be: tile_px, compression, quality, subifds, dpi, colour, "
+        "max_width_px, max_height_px, key, rules ([{when, max_width_px, max_height_px}]).",
+    )
     read_only: bool = Field(False, description="Never write to this source.")
     profile: str | None = Field(None, description="AWS profile of this source.")
     role_arn: str | None = Field(None, description="Role to assume for this source.")
@@ -33,6 +43,8 @@ class RegisterSource(Config):
 def register(context: OpExecutionContext, config: RegisterSource, catalog: CatalogResource) -> str:
     """Register the source of the config and return its id."""
     options = config.model_dump(exclude={"id", "s3_path"})
+    if not config.pyramid:
+        del options["pyramid"]
     with clear_failures():
         source = create_source(catalog.get(), config.id, config.s3_path, **options)
     renew_source_partition(context.instance, source.id)

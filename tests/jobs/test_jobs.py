@@ -78,6 +78,8 @@ def test_every_job_says_what_it_does_and_needs_no_more_than_it_asks_for(world: D
         "register_source",
         "read_image_headers",
         "make_thumbnails",
+        "make_pyramids",
+        "rerun_images",
         "check_images",
         "optimize_catalog",
         "copy_objects",

@@ -106,6 +106,25 @@ def test_only_what_the_source_wants_on_arrival_is_made_of_the_batch(
         assert event.metadata["made"].value == 1, "the backfill of the old one is not its work"
 
 
+@pytest.mark.parametrize(("when", "made"), [("on-arrival", ["pyramids"]), ("scheduled", [])])
+def test_pyramids_are_made_of_the_batch_only_where_they_are_wanted_on_arrival(
+    local_catalog, bucket, put_objects, send, when, made
+):
+    create_source(local_catalog, "maps", f"s3://{bucket}/maps", derive=("pyramids",), pyramids=when)
+    refresh_index(local_catalog, "maps")
+    with dagster_world(local_catalog, upload_queue_url=send.url) as world:
+        put_objects("maps/new.jpg", body=JPEG)
+        send("maps/new.jpg")
+        request = requested(world)
+
+        result = carry_out(world, request)
+
+        assert [key.path[-1] for key in request.asset_selection or []] == ["object_index", *made]
+        for name in made:
+            event = result.asset_materializations_for_node(name)[0]
+            assert event.metadata["made"].value == 1
+
+
 def test_a_failed_batch_is_requested_again_under_another_key(maps: DagsterWorld, send, monkeypatch):
     send("maps/1")
     first = requested(maps)

@@ -2,6 +2,7 @@
 
 Nothing here decodes in its own process. `pool` hands each image to a confined `worker`, so that a
 file that hangs, crashes or eats memory costs itself and nothing else. In the worker, `formats`
-tells what a file is, `inspection` reads its header and `drawing` makes its thumbnail. Outside,
-`headers` and `thumbnails` are one call each for one image, and `work` goes through a source.
+tells what a file is, `inspection` reads its header, `drawing` makes its thumbnail and `converting`
+its pyramid. Outside, `headers`, `thumbnails` and `pyramids` are one call each for one image, and
+`work` goes through a source.
 """

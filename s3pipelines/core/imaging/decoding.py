@@ -143,19 +143,20 @@ def _by_pillow(page: Page, limits: Limits) -> Decoded:
 
 def _in_a_file(decoded: Decoded) -> Decoded:
     image = decoded.image
-    # The worker's own, without a name: whoever kills it leaves nothing behind.
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the image
-    image.rawsave_target(pyvips.Target.new_to_descriptor(file.fileno()))
-    raw: Any = pyvips.Image.rawload(
-        f"/dev/fd/{file.fileno()}",
-        image.width,
-        image.height,
-        image.bands,
-        format=image.format,
-        interpretation=image.interpretation,
-    )
+    # The worker's own, without a name: whoever kills it leaves nothing behind. libvips has it open
+    # when it is loaded.
+    with tempfile.TemporaryFile() as file:
+        image.rawsave_target(pyvips.Target.new_to_descriptor(file.fileno()))
+        raw: Any = pyvips.Image.rawload(
+            f"/dev/fd/{file.fileno()}",
+            image.width,
+            image.height,
+            image.bands,
+            format=image.format,
+            interpretation=image.interpretation,
+        )
     raw = raw.copy(xres=image.xres, yres=image.yres)
     for name in vips.DESCRIPTIONS:
         if image.get_typeof(name):
             raw.set_type(image.get_typeof(name), name, image.get(name))
-    return replace(decoded, image=raw, in_any_order=True, kept=(*decoded.kept, file))
+    return replace(decoded, image=raw, in_any_order=True)

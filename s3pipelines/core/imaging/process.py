@@ -22,6 +22,8 @@ ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
     # One image, one core: for many small images two workers beat one worker with two threads.
     "VIPS_CONCURRENCY": "1",
+    # NumPy compares pixels; the threads of its linear algebra would only take address space.
+    "OPENBLAS_NUM_THREADS": "1",
     "VIPS_BLOCK_UNTRUSTED": "1",
     # What is too large for memory is refused; it does not go to a temporary file.
     "VIPS_DISC_THRESHOLD": "1000g",

@@ -44,10 +44,12 @@ def prepare() -> None:
 
     librsvg is on that list, but only it draws SVG. It runs no scripts and opens no network, and
     given bytes instead of a file it has no folder to load anything from, so exactly its loader
-    from memory is let through again.
+    from memory is let through again. So is the one of bare pixels, which no file is taken for: it
+    reads what was too large for memory, and was written here.
     """
     pyvips.block_untrusted_set(True)
     pyvips.operation_block_set("VipsForeignLoadSvgBuffer", False)
+    pyvips.operation_block_set("VipsForeignLoadRaw", False)
     pyvips.cache_set_max(0)
 
 

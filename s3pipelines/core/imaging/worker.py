@@ -12,11 +12,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from s3pipelines.core.imaging import pillow, vips
 from s3pipelines.core.imaging.confinement import ImageLimits, confine
-from s3pipelines.core.imaging.converting import Converted, Job, make_pyramid_file
 from s3pipelines.core.imaging.drawing import draw, draw_partly
 from s3pipelines.core.imaging.given import Given
 from s3pipelines.core.imaging.inspection import inspect
@@ -30,11 +29,18 @@ from s3pipelines.core.imaging.sparse import FilePart, NeedBytes, SparseFile
 from s3pipelines.core.imaging.structure import read_structure
 from s3pipelines.core.imaging.tiff_parts import parts_for_level
 
+if TYPE_CHECKING:
+    from s3pipelines.core.imaging.converting import Converted
+
 
 def main() -> None:
     """Serve the connection of the first argument; no file gets larger than the second says."""
     connection = socket.socket(fileno=int(sys.argv[1]))
-    confine(int(sys.argv[2]))
+    file_bytes = int(sys.argv[2])
+    if file_bytes:
+        # NumPy and the like, before an image's memory is counted; who writes nothing needs none.
+        import s3pipelines.core.imaging.converting  # noqa: F401
+    confine(file_bytes)
     pillow.prepare()
     vips.prepare()
     image_limits = ImageLimits()
@@ -108,6 +114,8 @@ def _codecs(_request: Frame) -> Frame:
 
 def _pyramid(request: Frame) -> Frame:
     """The file that is written comes last, before it the image, perhaps as it arrives as well."""
+    from s3pipelines.core.imaging.converting import Job, make_pyramid_file
+
     header = request.header
     *given, output = request.descriptors
     job = Job(output, Limits(**header["limits"]))
@@ -121,7 +129,7 @@ def _pyramid(request: Frame) -> Frame:
         os.close(output)
 
 
-def _made(made: Converted) -> Frame:
+def _made(made: "Converted") -> Frame:
     proof = {
         "structure": made.proof.structure.as_dict(),
         "psnr_db": made.proof.psnr_db,
@@ -135,6 +143,7 @@ def _convert(request: Frame) -> Frame:
     # Only here: what reads recipes takes 0.1 s and 20 MB to import.
     from s3pipelines.core.imaging.conversion.filing import convert_file
     from s3pipelines.core.imaging.conversion.recipe import ConversionRecipe
+    from s3pipelines.core.imaging.converting import Job
 
     header = request.header
     *given, output = request.descriptors

@@ -10,6 +10,7 @@ _REASONS = {
     "empty": "Empty file",
     "gone": "Deleted meanwhile",
     "not_an_image": "Not an image",
+    "no_target": "No place for it",
     "not_made_yet": "Not made yet",
     "out_of_memory": "Out of memory",
     "timeout": "Took too long",
@@ -17,6 +18,7 @@ _REASONS = {
     "truncated": "Incomplete file",
     "unreachable": "Not reachable",
     "unsupported": "Format not supported",
+    "unverified": "Not what it should be",
 }
 
 

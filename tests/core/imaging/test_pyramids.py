@@ -1,6 +1,9 @@
 """A pyramid of one image: its structure, its pixels, its metadata, and what is refused."""
 
+import os
+import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +13,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from s3pipelines.core.errors import InvalidInput
-from s3pipelines.core.imaging import saving
+from s3pipelines.core.imaging import converting, proving, saving, vips
 from s3pipelines.core.imaging.budget import Slots
 from s3pipelines.core.imaging.converting import Job, make_pyramid_file
 from s3pipelines.core.imaging.given import Given
@@ -36,6 +39,12 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DecodePool]:
     """Two workers that may write files."""
     with DecodePool(PYRAMID_LIMITS, slots=Slots(2, tmp_path_factory.mktemp("slots"))) as made:
         yield made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _libvips_as_in_a_worker() -> None:
+    """Some tests run the steps of a worker in this process."""
+    vips.prepare()
 
 
 @pytest.fixture
@@ -110,6 +119,25 @@ def test_all_eight_orientations_come_out_upright(make: Make, orientation: int, p
 
     assert opened.size == ((60, 40) if params.max_width_px else (120, 80))
     assert opened.getexif().get(0x0112, 1) == 1
+    assert shows_quadrants(opened, within=20)
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 7])
+def test_what_is_too_large_to_be_turned_in_memory_is_turned_in_a_file(output, orientation: int):
+    turned = {3: "ROTATE_180", 6: "ROTATE_90", 7: "TRANSVERSE"}[orientation]
+    stored = quadrants(1200, 800).transpose(Image.Transpose[turned])
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = orientation, "Maker"
+    data = file_of(stored, "JPEG", exif=exif, quality=95, icc_profile=profile, dpi=(300, 300))
+    job = Job(output.fileno(), replace(PYRAMID_LIMITS, max_decoded_bytes=1000))
+
+    make_pyramid_file(Given(memoryview(data)), "jpg", None, PyramidParams(), job)
+
+    opened = Image.open(output)
+    assert (opened.size, opened.info["icc_profile"]) == ((1200, 800), profile)
+    assert opened.info["dpi"] == pytest.approx((300, 300))
+    assert (opened.getexif().get(0x0112, 1), opened.getexif()[0x010F]) == (1, "Maker")
     assert shows_quadrants(opened, within=20)
 
 
@@ -368,3 +396,84 @@ def test_nothing_is_left_of_a_worker_that_is_killed_at_it(
 
     assert refused.value.failure.reason == "timeout"
     assert [path.name for path in tmp_path.iterdir()] == ["slots"]
+
+
+def _black(image: Any) -> Any:
+    return (image * 0).cast(image.format).copy(interpretation=image.interpretation)
+
+
+def _shifted(image: Any) -> Any:
+    return image.wrap()
+
+
+def _smaller(image: Any) -> Any:
+    return image.resize(0.5)
+
+
+def _without_profile(image: Any) -> Any:
+    image = image.copy()
+    image.remove("icc-profile-data")
+    return image
+
+
+@pytest.mark.parametrize("wrong", [_black, _shifted, _smaller, _without_profile])
+@pytest.mark.parametrize("params", [PyramidParams(), LOSSLESS])
+def test_what_is_written_wrong_is_found_out(output, wrong, params, monkeypatch):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = file_of(gradient(700, 500), "PNG", icc_profile=profile)
+    save = converting.save_pyramid
+    job = Job(output.fileno(), PYRAMID_LIMITS)
+    make_pyramid_file(Given(memoryview(data)), "png", None, params, job)
+
+    monkeypatch.setattr(converting, "save_pyramid", lambda image, *rest: save(wrong(image), *rest))
+    with pytest.raises(Refused) as refused:
+        make_pyramid_file(Given(memoryview(data)), "png", None, params, job)
+
+    assert refused.value.failure.reason == "unverified"
+
+
+def test_a_level_that_shows_something_else_is_found_out(output):
+    data = file_of(gradient(700, 500), "PNG")
+    job = Job(output.fileno(), PYRAMID_LIMITS)
+    params = PyramidParams(compression="none", tile_px=512)
+    make_pyramid_file(Given(memoryview(data)), "png", None, params, job)
+    levels = [converting_level(output, number) for number in range(2)]
+    other = file_of(gradient(700, 500).rotate(180), "PNG")
+    with tempfile.TemporaryFile() as second:
+        other_job = Job(second.fileno(), PYRAMID_LIMITS)
+        make_pyramid_file(Given(memoryview(other)), "png", None, params, other_job)
+        levels[1] = converting_level(second, 1)
+
+        with pytest.raises(Refused, match="differs from the larger one"):
+            proving._compare_levels(levels[0], levels[1], params)
+
+
+def converting_level(file: BinaryIO, number: int) -> Any:
+    return proving._level(file.fileno(), number, LOSSLESS)
+
+
+def test_a_killed_worker_costs_its_image_and_no_other(pool, output):
+    data = file_of(gradient(5000, 5000), "PNG", compress_level=1)
+    over = threading.Event()
+
+    def kill() -> None:
+        while not over.wait(0.2):
+            for pid in pool.pids():
+                os.kill(pid, signal.SIGKILL)
+
+    def reasons() -> Iterator[str]:
+        while True:
+            try:
+                make_pyramid(pool, Input(data, "png"), LOSSLESS, output)
+            except Refused as refused:
+                yield refused.failure.reason
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        assert next(reasons()) == "crashed"
+    finally:
+        over.set()
+        killer.join()
+    small = Input(file_of(quadrants(), "JPEG"), "jpg")
+    assert make_pyramid(pool, small, PyramidParams(), output).width_px == 120
