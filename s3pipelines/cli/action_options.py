@@ -9,16 +9,25 @@ import click
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from s3pipelines.cli.recipe_options import chosen_recipe, recipe_options
 from s3pipelines.core.batch.actions.action import Action
 from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.imaging.conversion.recipe import ConversionRecipe
+
+Options = Callable[[Callable[..., Any]], Callable[..., Any]]
+# What takes more than one option to say: how these are added, and how it is read from them.
+_SEVERAL: dict[Any, tuple[Options, Callable[[dict[str, Any]], Any]]] = {
+    ConversionRecipe: (recipe_options, chosen_recipe)
+}
 
 
-def action_options(action: type[Action]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def action_options(action: type[Action]) -> Options:
     """Add an option for each field of what the action is told, with its default and description."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for name, field in reversed(action.params_type.model_fields.items()):
-            command = _option(name, field)(command)
+            several = _SEVERAL.get(_bare(field.annotation))
+            command = several[0](command) if several else _option(name, field)(command)
         return command
 
     return decorate
@@ -30,7 +39,10 @@ def chosen_action(action: type[Action], options: dict[str, Any]) -> Action:
     Raises:
         InvalidInput: One of them has a value that it cannot have.
     """
-    given = {name: options.pop(name) for name in action.params_type.model_fields}
+    given = {
+        name: _taken(options, name, field)
+        for name, field in action.params_type.model_fields.items()
+    }
     fields = {
         name: _pairs(name, value) if _is_mapping(action.params_type.model_fields[name]) else value
         for name, value in given.items()
@@ -45,6 +57,11 @@ def chosen_action(action: type[Action], options: dict[str, Any]) -> Action:
             f"{where}{first['msg'].removeprefix('Value error, ')}.",
             hint=f"See 's3pipelines batch plan {action.name} --help'.",
         ) from error
+
+
+def _taken(options: dict[str, Any], name: str, field: FieldInfo) -> Any:
+    several = _SEVERAL.get(_bare(field.annotation))
+    return several[1](options) if several else options.pop(name)
 
 
 def _option(name: str, field: FieldInfo) -> Callable[..., Any]:

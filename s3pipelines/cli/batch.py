@@ -2,25 +2,20 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from s3pipelines.cli.action_options import action_options, chosen_action
+from s3pipelines.cli.action_options import action_options
 from s3pipelines.cli.ages import Age
+from s3pipelines.cli.applying import SOME_FAILED, applied, planned, print_new, refuse_json
 from s3pipelines.cli.batch_output import print_plan, print_report
 from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.output import json_option, print_json, print_table
-from s3pipelines.cli.progress import progress_bar
-from s3pipelines.cli.selection import chosen_selection, selection_options, warn_of_unknown_keys
+from s3pipelines.cli.selection import selection_options
 from s3pipelines.core.batch.actions import ACTIONS
 from s3pipelines.core.batch.actions.action import Action
 from s3pipelines.core.preview.wording import counted
-
-if TYPE_CHECKING:
-    from s3pipelines.core.batch.plans import Plan
-
-SOME_FAILED = 1
 
 _plan_id = click.argument("plan_id", metavar="PLAN_ID")
 _reason = click.option("--reason", default="", metavar="TEXT", help="Why; kept with the outcomes.")
@@ -58,14 +53,8 @@ def _add_plan_command(action: type[Action]) -> None:
     def make(
         context: CliContext, source_id: str, reason: str, as_json: bool, **options: Any
     ) -> int:
-        from s3pipelines.core.batch.planning import Request, make_plan
-
-        chosen = chosen_action(action, options)
-        selection = chosen_selection(options)
-        unknown = warn_of_unknown_keys(context, source_id, selection)
-        request = Request(source_id, chosen, selection, reason)
-        made = make_plan(context.catalog, request, lambda line: click.echo(line, err=True))
-        _print_new(made, as_json)
+        made, unknown = planned(context, action, source_id, reason, options)
+        print_new(made, as_json)
         return SOME_FAILED if unknown else 0
 
 
@@ -125,10 +114,10 @@ def apply(context: CliContext, plan_id: str, reason: str, yes: bool, as_json: bo
 
     made = read_plan(context.catalog, plan_id)
     if not yes:
-        _refuse_json(as_json)
+        refuse_json(as_json)
         print_plan(made)
         click.confirm(f"Change {counted(made.summary.to_do, 'object')}?", abort=True, err=True)
-    return _applied(context, plan_id, reason, as_json)
+    return applied(context, plan_id, reason, as_json)
 
 
 @batch.command()
@@ -175,13 +164,13 @@ def undo(
 
     made = make_undo_plan(context.catalog, plan_id, reason=reason)
     if plan_only:
-        _print_new(made, as_json)
+        print_new(made, as_json)
         return 0
     if not yes:
-        _refuse_json(as_json)
+        refuse_json(as_json)
         print_plan(made)
         click.confirm(f"Take back {counted(made.summary.to_do, 'change')}?", abort=True, err=True)
-    return _applied(context, made.id, reason, as_json)
+    return applied(context, made.id, reason, as_json)
 
 
 @batch.command(name="empty-trash")
@@ -214,7 +203,7 @@ def empty_trash(
     from s3pipelines.core.batch.emptying import make_emptying_plan
 
     if not yes:
-        _refuse_json(as_json)
+        refuse_json(as_json)
     made = make_emptying_plan(context.catalog, source_id, older_than, reason=reason)
     if made is None:
         click.echo("Nothing in the trash is that old.", err=True)
@@ -225,37 +214,4 @@ def empty_trash(
         print_plan(made)
         objects = counted(made.summary.to_do, "object")
         click.confirm(f"Delete {objects} for good?", abort=True, err=True)
-    return _applied(context, made.id, reason, as_json)
-
-
-def _print_new(made: "Plan", as_json: bool) -> None:
-    print_plan(made, as_json)
-    if not as_json:
-        click.echo(f"Nothing was changed. Next: s3pipelines batch apply {made.id}")
-
-
-def _refuse_json(as_json: bool) -> None:
-    if as_json:
-        raise click.UsageError("--json leaves no room for a question: give --yes, too.")
-
-
-def _applied(context: CliContext, plan_id: str, reason: str, as_json: bool) -> int:
-    from s3pipelines.cli.reporting import report_index
-    from s3pipelines.core.batch.applying import apply_plan
-    from s3pipelines.core.batch.plans import read_plan
-    from s3pipelines.core.batch.telling import pending_sources
-    from s3pipelines.core.index.apply import apply_changes
-
-    made = read_plan(context.catalog, plan_id)
-    with progress_bar(f"{made.action} {made.source_id}", made.summary.objects) as advance:
-        done = apply_plan(
-            context.catalog,
-            plan_id,
-            reason=reason,
-            say=lambda line: click.echo(line, err=True),
-            progress=advance,
-        )
-    for source in pending_sources(context.catalog, made):
-        report_index(context, apply_changes(context.catalog, source.id))
-    print_report(done, as_json)
-    return SOME_FAILED if done.failed or done.left else 0
+    return applied(context, made.id, reason, as_json)

@@ -3,7 +3,8 @@
 from typing import Any
 
 from dagster import Config
-from pydantic import Field, ValidationError, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
 
 from s3pipelines.core.batch.actions.action import Action
 from s3pipelines.core.batch.planning import Request
@@ -35,12 +36,20 @@ def config_of(action: type[Action], *, apply: bool) -> type[Selected]:
         apply: Whether the plan is applied unless the config says otherwise.
     """
     fields: dict[str, Any] = {
-        name: (field.annotation, field) for name, field in action.params_type.model_fields.items()
+        name: _typed(field) for name, field in action.params_type.model_fields.items()
     }
     applied = "Carry the plan out at once; otherwise it is made only, and applied by `apply_plan`."
     fields["apply"] = (bool, Field(apply, description=applied))
     title = "".join(part.capitalize() for part in action.name.split("-"))
     return create_model(f"{title}Objects", __base__=Selected, __doc__=action.summary, **fields)
+
+
+def _typed(field: FieldInfo) -> tuple[Any, FieldInfo]:
+    """The type of a field in a config; what is made of fields itself is checked by its model."""
+    kind = field.annotation
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return dict[str, Any], Field(description=field.description)
+    return kind, field
 
 
 def request_of(action: type[Action], config: Selected) -> Request:

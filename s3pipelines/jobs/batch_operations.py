@@ -46,6 +46,7 @@ _JOBS = {
     "change_storage_class": ("storage-class", False),
     "change_metadata": ("metadata", False),
     "restore_objects": ("restore", True),
+    "convert_images": ("convert", False),
 }
 Outputs = Iterator[Output[str] | DynamicOutput[dict[str, Any]]]
 

@@ -1,17 +1,16 @@
 """A process that applies a plan, in small steps so that it can be killed between many of them."""
 
 import sys
-from functools import partial
 
 from s3pipelines.core.batch import shards
+from s3pipelines.core.batch.actions.action import Action
 from s3pipelines.core.batch.applying import apply_plan
-from s3pipelines.core.batch.manifests import batches_of
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.storage.locations import parse_location
 
 
 def main(catalog: str, trash: str, plan_id: str) -> None:
-    shards.batches_of = partial(batches_of, rows=40)  # pyright: ignore[reportAttributeAccessIssue]
+    Action.chunk_rows = 40
     shards._COMMIT_ROWS = 80
     place = Catalog(parse_location(catalog), trash=trash)
     sys.stdout.write("ready\n")

@@ -11,6 +11,7 @@ from s3pipelines.core.batch.report import report_on
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source
+from tests.core.imaging.pictures import file_of, quadrants
 from tests.dagster_world import DagsterWorld, dagster_world
 
 
@@ -119,3 +120,27 @@ def test_the_launchpad_tells_what_each_field_is_and_which_values_it_takes(world:
         "if_newer",
     }
     assert fields["apply"].default_value is True
+
+
+def test_images_are_converted_by_a_recipe_once_the_plan_is_applied(world: DagsterWorld, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="maps/a.tif", Body=file_of(quadrants(), "TIFF"))
+    refresh_index(world.catalog, "maps")
+    recipe = {"steps": [{"resize": {"percent": 50}}], "output": {"format": "png"}}
+    told = {"source": "maps", "to": f"s3://{bucket}/to", "glob": "a.*", "recipe": recipe}
+
+    assert run(world, "convert_images", "plan_convert_images", **told).success
+    assert keys(s3, bucket, "to/") == []
+
+    assert run(world, "convert_images", "plan_convert_images", **told, apply=True).success
+    assert keys(s3, bucket, "to/") == ["to/a.png"]
+
+
+def test_a_recipe_that_is_none_is_refused_with_the_place(world: DagsterWorld, bucket):
+    recipe = {"steps": [{"resize": {"widht": 50}}], "output": "png"}
+    told = {"source": "maps", "to": f"s3://{bucket}/to", "recipe": recipe}
+
+    result = run(world, "convert_images", "plan_convert_images", **told)
+
+    assert not result.success
+    assert "did you mean 'width'?" in error_of(result)
+    assert list_plans(world.catalog, 10) == []

@@ -89,6 +89,7 @@ def test_every_job_says_what_it_does_and_needs_no_more_than_it_asks_for(world: D
         "change_storage_class",
         "change_metadata",
         "restore_objects",
+        "convert_images",
         "apply_plan",
         "undo_plan",
         "create_bucket",

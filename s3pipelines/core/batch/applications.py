@@ -95,6 +95,7 @@ def open_application(
     plan = read_plan(catalog, plan_id)
     source = _source_of(catalog, plan)
     action = action_of(plan)
+    action.require_possible()
     if not alone:
         refuse_if_busy(catalog, plan)
     refuse_broken_versions(catalog, source, plan, action)

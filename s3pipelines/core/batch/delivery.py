@@ -109,11 +109,11 @@ class _Courier:
 
     def _not_as_planned(self, row: Row) -> Outcome | None:
         if self._looks.originals is not None:
-            wrong = _wrong_original(row, self._looks.originals[row.key])
+            wrong = wrong_original(row, self._looks.originals[row.key])
             if wrong is not None:
                 return wrong
         if self._looks.targets is not None:
-            return _wrong_target(row, self._looks.targets[row.target or ""])
+            return wrong_target(row, self._looks.targets[row.target or ""])
         return None
 
     async def _copied(self, row: Row) -> Delivered:
@@ -157,7 +157,7 @@ class _Courier:
             target = (await _seen(self._sites.target, [row.target or ""]))[row.target or ""]
         except StorageError as second:
             return failed(row, second)
-        return _wrong_original(row, original) or _wrong_target(row, target) or failed(row, error)
+        return wrong_original(row, original) or wrong_target(row, target) or failed(row, error)
 
     async def _recognised(self, row: Row, *, retried: bool = False) -> Delivered | None:
         """The target that this plan brought already, where an answer or a process was lost."""
@@ -181,7 +181,8 @@ class _Courier:
         return Delivered(row, seen.etag, seen.by, {"made": [seen.etag, found and found.version_id]})
 
 
-def _wrong_original(row: Row, now: Seen | None) -> Outcome | None:
+def wrong_original(row: Row, now: Seen | None) -> Outcome | None:
+    """What is said of a row whose object is not as planned; None if it is."""
     if now is None:
         return not_as_planned(row, "gone", f"{row.key} was deleted since the plan was made.")
     if now.etag != row.etag:
@@ -189,7 +190,8 @@ def _wrong_original(row: Row, now: Seen | None) -> Outcome | None:
     return None
 
 
-def _wrong_target(row: Row, now: Seen | None) -> Outcome | None:
+def wrong_target(row: Row, now: Seen | None) -> Outcome | None:
+    """What is said of a row whose target is not as planned; None if it is."""
     there = now and now.etag
     if there == row.target_etag:
         return None

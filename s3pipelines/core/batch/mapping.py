@@ -19,12 +19,14 @@ class KeyMapping:
         match: In place of a template: a regular expression (RE2) that the key below the source's
             prefix must match somewhere.
         replace: What its first match becomes; `\1` is its first group.
+        extension: What `{format}` stands for, where there is a format.
     """
 
     to: S3Location
     template: str = "{key}"
     match: str | None = None
     replace: str | None = None
+    extension: str | None = None
 
     def __post_init__(self) -> None:
         if (self.match is None) != (self.replace is None):
@@ -40,7 +42,8 @@ class KeyMapping:
 
     @cached_property
     def _template(self) -> Template:
-        return parse_template(self.template)
+        constants = {} if self.extension is None else {"format": self.extension}
+        return parse_template(self.template, constants)
 
     @property
     def head(self) -> str:
@@ -51,6 +54,11 @@ class KeyMapping:
     def asks_tags(self) -> bool:
         """The template asks for object tags."""
         return self.match is None and bool(self._template.tags)
+
+    @property
+    def asks_shared_names(self) -> bool:
+        """The expression needs the table of `templates.shared_names_query`."""
+        return self.match is None and self._template.asks_shared_names
 
     def expression(self, prefix: str) -> str:
         """The target key as SQL over the view `objects`; NULL where there is none.

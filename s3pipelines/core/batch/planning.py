@@ -73,6 +73,7 @@ def make_plan(
     state, action = source_state(catalog, request.source_id), request.action
     source = state.source
     _refuse_read_only(source, action)
+    action.require_possible()
     with (
         tempfile.TemporaryDirectory(prefix="s3pipelines-plan-") as folder,
         connect(frugal(catalog)) as connection,

@@ -61,6 +61,7 @@ class Outcome:
         precondition: How the plan's ETag was compared; None where nothing was asked.
         etag: ETag that the changed object, or the target, has now.
         previous: What an undo needs: what was there before, and what was made.
+        derived: What the table `derivatives` is told, where an action makes something.
     """
 
     row: Row
@@ -70,6 +71,7 @@ class Outcome:
     precondition: Precondition | None = None
     etag: str | None = None
     previous: dict[str, Any] = field(default_factory=dict)
+    derived: dict[str, Any] | None = None
 
 
 def rows_of(batch: pa.RecordBatch) -> list[Row]:

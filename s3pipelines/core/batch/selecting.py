@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from s3pipelines.core.batch.existing import Existing
 from s3pipelines.core.batch.mapping import KeyMapping
 from s3pipelines.core.batch.rows import MANIFEST
+from s3pipelines.core.batch.templates import SHARED_NAMES, shared_names_query
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.key_ranges import KeyRange, windows
@@ -74,6 +75,9 @@ def draw_rows(
         tables.append(TAGS)
     create_source_views(connection, catalog, source.id, *tables)
     connection.execute(f"CREATE OR REPLACE VIEW objects AS {index.rows()}")
+    if mapping is not None and mapping.asks_shared_names:
+        shared = shared_names_query(source.prefix)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {SHARED_NAMES} AS {shared}")
     query = _query(drawn, selection.condition(connection, source.prefix))
     left = selection.limit
     with pq.ParquetWriter(path, DRAWN, compression="lz4") as writer:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from s3pipelines.core.batch.actions import action_of
 from s3pipelines.core.batch.actions.action import Action, Chunk
 from s3pipelines.core.batch.applications import Opened, require_current, shard_lease
+from s3pipelines.core.batch.derivative_rows import DerivativeRows
 from s3pipelines.core.batch.journal import Journal, Noted, Notes
 from s3pipelines.core.batch.manifests import batches_of, local_manifest
 from s3pipelines.core.batch.operations import Operations, progress_of
@@ -105,6 +106,7 @@ class _ShardWork:
         self._action: Action = action_of(opened.plan)
         self._operations = Operations(catalog, opened.plan, opened.application)
         self._tags = TagRows(catalog, opened.plan, self._action)
+        self._derivatives = DerivativeRows(catalog, opened.plan)
         self._telling = Telling(catalog, opened.plan, self._action, opened.source)
         self._journal = Journal(
             catalog, opened.plan.id, shard.number, opened.application.epoch, lease.confirm
@@ -118,8 +120,12 @@ class _ShardWork:
         self._progress(len(known.finished))
         noted = await asyncio.to_thread(self._journal.read)
         with local_manifest(self._catalog, plan, self._shard) as path:
-            chunks = self._chunks(batches_of(path), known, noted)
-            async with open_sites(self._catalog, self._opened.source, plan, facts) as sites:
+            batches = batches_of(path, self._action.chunk_rows)
+            chunks = self._chunks(batches, known, noted)
+            async with (
+                open_sites(self._catalog, self._opened.source, plan, facts) as sites,
+                self._action.at_work(),
+            ):
                 await self._work_through(sites, chunks)
         await asyncio.to_thread(self._journal.clear)
 
@@ -181,6 +187,7 @@ class _ShardWork:
         # First: a hint too many does no harm, and one too few leaves the index behind.
         self._telling.tell(outcomes, application.epoch)
         self._tags.append(outcomes)
+        self._derivatives.append(outcomes)
         self._operations.append(outcomes)
         self.tally.add(outcomes)
         self._progress(len(outcomes))

@@ -70,6 +70,7 @@ class Sites:
     """The buckets of a plan.
 
     Attributes:
+        plan_id: The plan.
         source: Where the objects are.
         target: Where they go; the source itself where they stay.
         trash: Where what is removed from a bucket without versions is kept; None where the plan
@@ -78,6 +79,7 @@ class Sites:
         passing: Lets few objects at a time through the memory of this machine.
     """
 
+    plan_id: str
     source: Site
     target: Site
     trash: Site | None
@@ -153,7 +155,7 @@ async def open_sites(
             target = await opened(facts.target, access)
         trash = await opened(facts.trash, catalog.access) if facts.trash else None
         folder = f"{facts.trash.location.prefix}{plan.id}/" if facts.trash else ""
-        yield Sites(own, target, trash, folder, asyncio.Semaphore(_PASSING_AT_A_TIME))
+        yield Sites(plan.id, own, target, trash, folder, asyncio.Semaphore(_PASSING_AT_A_TIME))
 
 
 def _identity(access: Access) -> Access:

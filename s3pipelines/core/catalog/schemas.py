@@ -201,7 +201,8 @@ DERIVATIVES = TableSchema(
             "params_digest",
             pa.string(),
             "Names the parameters that it was made with, with the cap of a pyramid "
-            "(`DIGEST-843x560`), and the page from the second on (`DIGEST/2`).",
+            "(`DIGEST-843x560`), and the page from the second on (`DIGEST/2`). Of a conversion, it "
+            "names the recipe and the target.",
         ),
         Column("uri", pa.string(), "Where it lies.", True),
         Column("size_bytes", pa.int64(), "Its size in bytes.", True),
@@ -211,7 +212,8 @@ DERIVATIVES = TableSchema(
         Column(
             "status",
             pa.string(),
-            "`ok`, `failed` (tried again), `quarantined` (the file is at fault) or `skipped`.",
+            "`ok`, `failed` (tried again), `quarantined` (the file is at fault) or `skipped` (it "
+            "lies in an archive, or what was made of it was taken back).",
         ),
         Column("error", pa.string(), "Why there is none, in one word.", True),
         Column("error_detail", pa.string(), "The same in a sentence.", True),

@@ -11,7 +11,8 @@ from s3pipelines.core.imaging.pyramid_params import PyramidParams
 
 # The description in the profile that most cameras and programs embed.
 SRGB = b"sRGB IEC61966-2.1"
-_PLAIN = frozenset({"srgb", "b-w", "rgb16", "grey16", "rgb"})
+# Grey and RGB, of 8 or 16 bits.
+PLAIN = frozenset({"srgb", "b-w", "rgb16", "grey16", "rgb"})
 _WHITE = 255
 _SAMPLE_PX = 512
 # Beside these, JPEG in TIFF holds CMYK.
@@ -27,11 +28,11 @@ def storable(decoded: Decoded, params: PyramidParams, limits: Limits) -> Decoded
     """
     if tone.is_measurement(decoded.image):
         if not params.lossy:
-            return decoded.now(_of_32_bits(decoded.image))
-        decoded = _visible(decoded, limits)
+            return decoded.now(of_32_bits(decoded.image))
+        decoded = made_visible(decoded, limits)
     image = decoded.image
     if params.lossy:
-        image = _in_bands(_of_8_bits(image), params.compression)
+        image = _in_bands(of_8_bits(image), params.compression)
     if params.colour == "srgb":
         image = in_srgb(image)
     if params.compression == "webp" and image.bands < 3:
@@ -44,7 +45,7 @@ def in_srgb(image: Any) -> Any:
     profile = vips.field(image, "icc-profile-data")
     if profile is not None and SRGB in profile:
         return image
-    if profile is None and image.interpretation in _PLAIN:
+    if profile is None and image.interpretation in PLAIN:
         return image
     depth = 16 if image.format == "ushort" else 8
     fallback = {"input_profile": "cmyk"} if image.interpretation == "cmyk" else {}
@@ -52,24 +53,27 @@ def in_srgb(image: Any) -> Any:
         return image.icc_transform("srgb", embedded=True, depth=depth, **fallback)
     except pyvips.Error:
         # A damaged profile is no reason to lose the image.
-        return _without_profile(image).colourspace("srgb")
+        return without_profile(image).colourspace("srgb")
 
 
-def _visible(decoded: Decoded, limits: Limits) -> Decoded:
+def made_visible(decoded: Decoded, limits: Limits) -> Decoded:
+    """Measurements as 8 bits of grey or colour, as thumbnails show them."""
     here = held(decoded, limits)
     image = here.image
     scale = min(1.0, _SAMPLE_PX / max(image.width, image.height))
     sample = image.resize(scale, kernel="linear") if scale < 1 else image
-    return here.now(_without_profile(tone.visible(image, sample.copy_memory())))
+    return here.now(without_profile(tone.visible(image, sample.copy_memory())))
 
 
-def _of_32_bits(image: Any) -> Any:
+def of_32_bits(image: Any) -> Any:
+    """The numbers of 64 bits in 32, which is the most that is written."""
     return image.cast("float") if image.format == "double" else image
 
 
-def _of_8_bits(image: Any) -> Any:
-    if image.interpretation not in _PLAIN | {"cmyk"}:
-        return in_srgb(_without_profile(image).colourspace("srgb"))
+def of_8_bits(image: Any) -> Any:
+    """Colours in 8 bits a channel, of which 16 lose the lower ones; CMYK stays."""
+    if image.interpretation not in PLAIN | {"cmyk"}:
+        return in_srgb(without_profile(image).colourspace("srgb"))
     if image.format == "ushort":
         grey = image.bands < 3
         return (image >> 8).cast("uchar").copy(interpretation="b-w" if grey else "srgb")
@@ -89,7 +93,8 @@ def _in_bands(image: Any, compression: str) -> Any:
     return image.extract_band(0, n=3 if image.bands >= 3 else 1)
 
 
-def _without_profile(image: Any) -> Any:
+def without_profile(image: Any) -> Any:
+    """The same numbers, meant as sRGB or as whatever the image says otherwise."""
     image = image.copy()
     image.remove("icc-profile-data")
     return image

@@ -71,7 +71,7 @@ def _attempt(page: Page, reader: Reader, recipe: Recipe, job: Job) -> Callable[[
         return recipe.follow(decode(page, reader, job.limits, recipe.shrink))
 
     def attempt() -> Proof:
-        image, again = _ready(prepared, job.limits)
+        image, again = made_ready(prepared, job.limits)
         try:
             save_pyramid(image.image, recipe.params, job.descriptor)
         except TooLargeForClassic:
@@ -83,7 +83,9 @@ def _attempt(page: Page, reader: Reader, recipe: Recipe, job: Job) -> Callable[[
     return attempt
 
 
-def _ready(prepare: Callable[[], Decoded], limits: Limits) -> tuple[Decoded, Callable[[], Decoded]]:
+def made_ready(
+    prepare: Callable[[], Decoded], limits: Limits
+) -> tuple[Decoded, Callable[[], Decoded]]:
     """The image, and what gives it once more."""
     image = prepare()
     if vips.pixel_bytes(image.image) <= _HELD_BYTES:

@@ -23,6 +23,8 @@ _LEFT_OUT = frozenset({0xA005, 0xA002, 0xA003})
 _ASCII, _LONG, _LONG8 = 2, 4, 16
 _LONGEST_TEXT = 64 * 1024
 _LONGEST_DIRECTORY = 1024 * 1024
+# What a segment of a JPEG holds.
+_LONGEST_SEGMENT = 65_000
 
 
 def add_exif(descriptor: int, exif: Image.Exif | None) -> None:
@@ -101,3 +103,25 @@ def _pwrite_all(descriptor: int, data: bytes, offset: int) -> None:
     while view:
         written = os.pwrite(descriptor, view, offset)
         view, offset = view[written:], offset + written
+
+
+def exif_blob(exif: Image.Exif) -> bytes | None:
+    """What is in `exif`, but for its orientation, as formats other than TIFF carry it.
+
+    Returns:
+        None where there is nothing that can be written.
+    """
+    made = Image.Exif()
+    for tag in _TEXTS:
+        value = exif.get(tag)
+        if isinstance(value, str) and value.strip("\0 "):
+            made[tag] = value[:_LONGEST_TEXT]
+    try:
+        for tag in (_EXIF_IFD, _GPS_IFD):
+            values = {k: v for k, v in exif.get_ifd(tag).items() if k not in _LEFT_OUT}
+            if values:
+                made[tag] = values
+        blob = made.tobytes() if len(made) else b""
+    except pillow.DAMAGED:
+        return None
+    return blob if 0 < len(blob) <= _LONGEST_SEGMENT else None

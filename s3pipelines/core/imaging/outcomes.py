@@ -16,6 +16,7 @@ Reason = Literal[
     "out_of_memory",
     "timeout",
     "too_large",
+    "too_small",
     "truncated",
     "unreachable",
     "unsupported",

@@ -82,8 +82,8 @@ def prove(reference: Decoded, descriptor: int, params: PyramidParams) -> Proof:
         raise Refused("unverified", wrong)
     levels = [_level(descriptor, number, params) for number in range(len(structure.levels))]
     _require_profile(levels[0], image)
-    boxes = list(_boxes(image, reference.in_any_order))
-    worst = _compare(boxes, _column(image, boxes), _column(levels[0], boxes), params)
+    boxes = list(boxes_of(image, reference.in_any_order))
+    worst = _compare(boxes, column_of(image, boxes), column_of(levels[0], boxes), params)
     for larger, smaller in pairwise(levels):
         _compare_levels(larger, smaller, params)
     return Proof(structure, worst, len(boxes))
@@ -103,7 +103,7 @@ def _require_profile(level: Any, image: Any) -> None:
         raise Refused("unverified", "Its colour profile is not that of the image.")
 
 
-def _boxes(image: Any, in_any_order: bool) -> Iterator[Box]:
+def boxes_of(image: Any, in_any_order: bool) -> Iterator[Box]:
     """Left, top, width and height of the samples, from the top down, across the whole image.
 
     They lie on the tiles, but for the last one, which is in the lower right corner.
@@ -121,7 +121,7 @@ def _boxes(image: Any, in_any_order: bool) -> Iterator[Box]:
     yield *room, width_px, height_px
 
 
-def _column(image: Any, boxes: list[Box]) -> np.ndarray:
+def column_of(image: Any, boxes: list[Box]) -> np.ndarray:
     """The samples below each other, in one go: what comes from the top down is decoded once.
 
     Not `arrayjoin`, nor one after the other: both drop the lines that come next from the cache.
@@ -152,7 +152,7 @@ def _compare(
 
 
 def _compared(wanted: np.ndarray, found: np.ndarray, params: PyramidParams, where: str) -> float:
-    (psnr_db, shift), least = _difference(wanted, found), _least_db(params)
+    (psnr_db, shift), least = difference_of(wanted, found), _least_db(params)
     if psnr_db < least or shift > _MOST_SHIFT:
         raise Refused(
             "unverified",
@@ -171,7 +171,7 @@ def _compare_levels(larger: Any, smaller: Any, params: PyramidParams) -> None:
     before = _pixels(larger.crop(2 * left, 2 * top, 2 * width_px, 2 * height_px))
     pairs = before[::2].astype(np.float32) + before[1::2]
     halved = (pairs[:, ::2] + pairs[:, 1::2]) / 4
-    psnr_db, _ = _difference(halved, _pixels(smaller.crop(left, top, width_px, height_px)))
+    psnr_db, _ = difference_of(halved, _pixels(smaller.crop(left, top, width_px, height_px)))
     if psnr_db < _least_db(params) - _LEVEL_LOSS_DB:
         raise Refused(
             "unverified",
@@ -186,7 +186,7 @@ def _least_db(params: PyramidParams) -> float:
     return _LEAST_DB[params.compression] + _DB_PER_QUALITY * params.quality
 
 
-def _difference(wanted: np.ndarray, found: np.ndarray) -> tuple[float, float]:
+def difference_of(wanted: np.ndarray, found: np.ndarray) -> tuple[float, float]:
     """How two pictures differ.
 
     Returns:

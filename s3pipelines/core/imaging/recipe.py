@@ -41,13 +41,12 @@ class Recipe:
             pyvips.Error: Something cannot be done to this image.
         """
         small = self._within_caps(decoded)
-        upright = _upright(small, self.limits)
-        coloured = storable(upright, self.params, self.limits)
+        coloured = storable(upright(small, self.limits), self.params, self.limits)
         return coloured.now(self._described(coloured.image))
 
     def _scale(self, image: Any) -> float:
         most = (self.params.max_width_px, self.params.max_height_px)
-        most_width, most_height = most[::-1] if _orientation(image) in _LYING else most
+        most_width, most_height = most[::-1] if orientation_of(image) in _LYING else most
         across, down = image.width, image.height
         return min(1.0, (most_width or across) / across, (most_height or down) / down)
 
@@ -56,7 +55,7 @@ class Recipe:
         if scale >= 1:
             return decoded
         width_px, height_px = (max(1, round(side * scale)) for side in (image.width, image.height))
-        return decoded.now(_resized(image, width_px / image.width, height_px / image.height))
+        return decoded.now(resized(image, width_px / image.width, height_px / image.height))
 
     def _described(self, image: Any) -> Any:
         image = image.copy()
@@ -64,32 +63,41 @@ class Recipe:
             per_mm = self.params.dpi / _MM_PER_INCH
             image = image.copy(xres=per_mm, yres=per_mm)
             image.set_type(pyvips.GValue.gstr_type, "resolution-unit", "in")
-        description = vips.field(image, "image-description")
-        if description and description.lstrip("\ufeff \r\n").startswith(_OF_THE_FILE):
-            image.remove("image-description")
-        xmp = vips.field(image, "xmp-data")
-        if xmp:
-            upright = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
-            image.set_type(image.get_typeof("xmp-data"), "xmp-data", upright)
-        return image
+        return still_true(image)
 
 
-def _upright(decoded: Decoded, limits: Limits) -> Decoded:
-    orientation = _orientation(decoded.image)
+def still_true(image: Any) -> Any:
+    """The image without what its file said of itself, and which no longer holds."""
+    image = image.copy()
+    description = vips.field(image, "image-description")
+    if description and description.lstrip("\ufeff \r\n").startswith(_OF_THE_FILE):
+        image.remove("image-description")
+    xmp = vips.field(image, "xmp-data")
+    if xmp:
+        turned = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
+        image.set_type(image.get_typeof("xmp-data"), "xmp-data", turned)
+    return image
+
+
+def upright(decoded: Decoded, limits: Limits) -> Decoded:
+    """The image as it is to be seen, whatever its orientation tag says; it has none then."""
+    orientation = orientation_of(decoded.image)
     if orientation == 1:
         return decoded
     here = decoded if orientation in _IN_ORDER else held(decoded, limits)
     return here.now(here.image.autorot())
 
 
-def _orientation(image: Any) -> int:
+def orientation_of(image: Any) -> int:
+    """The orientation that its tag gives an image: 1 to 8, as in EXIF."""
     value = vips.field(image, "orientation", 1)
     return value if value in range(1, 9) else 1
 
 
-def _resized(image: Any, across: float, down: float) -> Any:
+def resized(image: Any, across: float, down: float, kernel: str = "lanczos3") -> Any:
+    """The image so many times as wide and high."""
     if not image.hasalpha():
-        return image.resize(across, vscale=down)
+        return image.resize(across, vscale=down, kernel=kernel)
     # Else the colour of what is transparent would shine through at the edges.
-    small = image.premultiply().resize(across, vscale=down).unpremultiply()
+    small = image.premultiply().resize(across, vscale=down, kernel=kernel).unpremultiply()
     return small.cast(image.format).copy(interpretation=image.interpretation)

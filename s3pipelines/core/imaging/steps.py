@@ -90,7 +90,7 @@ class Steps:
         return row | {
             "kind": self.work.kind,
             "params_digest": item.params_digest or self.work.digest,
-            "status": _status(fields.get("error")),
+            "status": status_of(fields.get("error")),
             "duration_s": duration_s,
             "made_at": datetime.now(UTC),
             **fields,
@@ -101,7 +101,8 @@ def _told(failure: Failure) -> dict[str, Any]:
     return {"error": failure.reason, "error_detail": failure.detail}
 
 
-def _status(reason: str | None) -> str:
+def status_of(reason: str | None) -> str:
+    """The `status` of a row of `derivatives` with this `error`."""
     if reason is None:
         return "ok"
     if reason == "archived":

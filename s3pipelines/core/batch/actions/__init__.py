@@ -1,6 +1,7 @@
 """The actions by name. A new one is a file here and a line below."""
 
 from s3pipelines.core.batch.actions.action import Action
+from s3pipelines.core.batch.actions.convert import ConvertAction
 from s3pipelines.core.batch.actions.copy import CopyAction
 from s3pipelines.core.batch.actions.delete import DeleteAction
 from s3pipelines.core.batch.actions.empty_trash import EmptyTrashAction
@@ -23,6 +24,7 @@ ACTIONS: dict[str, type[Action]] = {
         StorageClassAction,
         MetadataAction,
         RestoreAction,
+        ConvertAction,
     )
 }
 

@@ -1,6 +1,7 @@
 """What an action is: one kind of change to objects, with what it is told, and how it is undone."""
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -62,6 +63,8 @@ class Action(ABC):
         reads: It reads the bytes, so that an archived object has to be restored first.
         changes_source: A source that is read-only refuses it.
         of_trash: It works on what lies in the trash of the source, and not on its objects.
+        chunk_rows: Most rows of a chunk. What is slow has small ones: their outcomes are only
+            known together, and a process that is killed leaves all rows of a chunk in doubt.
     """
 
     name: ClassVar[str]
@@ -70,6 +73,7 @@ class Action(ABC):
     reads: ClassVar[bool] = False
     changes_source: ClassVar[bool] = True
     of_trash: ClassVar[bool] = False
+    chunk_rows: ClassVar[int] = 1000
 
     def __init__(self, params: Params) -> None:
         self.params = params
@@ -113,6 +117,17 @@ class Action(ABC):
     def touches(self) -> frozenset[str]:
         """Which keys of a row are otherwise afterwards, for the index: `key`, `target`."""
         return frozenset({"key"})
+
+    def require_possible(self) -> None:  # noqa: B027 - most are possible everywhere
+        """Make sure that this machine can do it, before anything is planned or applied.
+
+        Raises:
+            InvalidInput: It cannot.
+        """
+
+    def at_work(self) -> AbstractAsyncContextManager[Any]:
+        """What has to be open while `carry_out` is called, for chunks at the same time."""
+        return nullcontext()
 
     @abstractmethod
     async def carry_out(self, sites: "Sites", chunk: Chunk) -> list[Outcome]:

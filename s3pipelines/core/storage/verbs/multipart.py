@@ -74,9 +74,19 @@ async def write_in_parts(
         etags = await _send_all(size_bytes, part_bytes, upload, send)
         return await _complete(client, key, upload, etags, condition)
     except BaseException:
-        with suppress(StorageError), s3_errors(client.bucket, key):
-            await client.ask("AbortMultipartUpload", "DELETE", key=key, query={"uploadId": upload})
+        with suppress(StorageError):
+            await call_off(client, key, upload)
         raise
+
+
+async def call_off(client: BucketClient, key: str, upload: str) -> None:
+    """Remove the parts of an upload that is not completed.
+
+    Raises:
+        StorageError: It cannot be called off; where it is gone already, some servers say so.
+    """
+    with s3_errors(client.bucket, key):
+        await client.ask("AbortMultipartUpload", "DELETE", key=key, query={"uploadId": upload})
 
 
 def describing_headers(origin: Found, tags: dict[str, str], writing: Writing) -> dict[str, str]:
