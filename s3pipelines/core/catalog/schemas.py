@@ -267,6 +267,44 @@ RERUNS = TableSchema(
     ),
 )
 
+AUDITS = TableSchema(
+    name="audits",
+    description="What reading objects again gave: one row per object, state and audit, and one for "
+    "each upload of `data register`; the latest one holds.",
+    identity=("source", "key", "etag"),
+    latest_by="audited_at",
+    version=1,
+    columns=(
+        Column("source", pa.string(), "Id of the source; the table is partitioned by it."),
+        Column("key", pa.string(), "Full key of the object."),
+        Column("etag", pa.string(), "ETag of the state that was to be read."),
+        Column("size_bytes", pa.int64(), "Size of what was read; NULL if nothing was.", True),
+        Column("sha256", pa.string(), "SHA-256 of what was read, in hexadecimal.", True),
+        Column(
+            "known_sha256",
+            pa.string(),
+            "SHA-256 that the object has to have: the first one that was noted of this state.",
+            True,
+        ),
+        Column(
+            "outcome",
+            pa.string(),
+            "`ok`; `registered` (proven as it was uploaded); `unknown` (there was nothing to "
+            "compare with but the size; the SHA-256 is noted); `mismatch`; `missing`; `changed` "
+            "(the ETag is another now); `archived`, `denied`, `failed` (it could not be read).",
+        ),
+        Column(
+            "proofs",
+            pa.string(),
+            "What was compared: `size`, `etag`, `checksum` (of S3), `audit` (an earlier SHA-256), "
+            "`noted_sha256` (metadata); of a mismatch, what disagreed.",
+            True,
+        ),
+        Column("detail", pa.string(), "Why, in a sentence.", True),
+        Column("audited_at", TIMESTAMP, "When it was read, or tried."),
+    ),
+)
+
 OPERATIONS = TableSchema(
     name="operations",
     description="What batch operations did: one row per object of a plan and attempt; the latest "
@@ -312,5 +350,6 @@ TABLES: tuple[TableSchema, ...] = (
     RERUNS,
     ANNOTATIONS,
     TAGS,
+    AUDITS,
     OPERATIONS,
 )
