@@ -19,6 +19,7 @@ from s3pipelines.cli.index import index
 from s3pipelines.cli.objects import objects
 from s3pipelines.cli.sources import sources
 from s3pipelines.cli.sql import sql
+from s3pipelines.cli.tags import tags
 from s3pipelines.cli.up import up
 from s3pipelines.core.errors import S3PipelinesError
 
@@ -38,7 +39,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(CliContext)
 
 
-for command in (demo, up, sources, buckets, index, objects, images, batch, data, sql, doctor):
+for command in (demo, up, sources, buckets, index, objects, images, batch, data, tags, sql, doctor):
     cli.add_command(command)
 
 

@@ -21,6 +21,9 @@ class RegisterSource(Config):
     settle_s: int = Field(0, description="Seconds an object must have rested.")
     derive: list[str] = Field([], description="headers, thumbnails, pyramids, hdf5; empty: none.")
     versions: bool = Field(False, description="Keep the version ids of the objects.")
+    object_tags: bool = Field(
+        False, description="Read all tags after each full listing: a request for each object."
+    )
     read_only: bool = Field(False, description="Never write to this source.")
     profile: str | None = Field(None, description="AWS profile of this source.")
     role_arn: str | None = Field(None, description="Role to assume for this source.")

@@ -35,6 +35,8 @@ class TableSchema:
         by_source: The table is partitioned by its column `source`.
         change_feed: The commit that brought a row can be asked for (Delta's change data feed).
         user_columns: The table has columns beside these, which users bring.
+        shown_if: Of the rows that hold, the view shows those for which this SQL condition is true:
+            the others say that there is nothing any more.
     """
 
     name: str
@@ -46,6 +48,7 @@ class TableSchema:
     by_source: bool = True
     change_feed: bool = False
     user_columns: bool = False
+    shown_if: str | None = None
 
     @property
     def arrow(self) -> pa.Schema:
@@ -241,13 +244,23 @@ TAGS = TableSchema(
     "and name. Listings carry none.",
     identity=("source", "key", "etag", "name"),
     latest_by="tagged_at",
+    shown_if="value IS NOT NULL",
     version=1,
     columns=(
         Column("source", pa.string(), "Id of the source; the table is partitioned by it."),
         Column("key", pa.string(), "Full key of the object."),
         Column("etag", pa.string(), "ETag of the state that has the tag."),
-        Column("name", pa.string(), "Name of the tag."),
-        Column("value", pa.string(), "Its value; NULL where the tag was taken away.", True),
+        Column(
+            "name",
+            pa.string(),
+            "Name of the tag; empty in the row that says that all tags of the object were read.",
+        ),
+        Column(
+            "value",
+            pa.string(),
+            "Its value; NULL where the tag was taken away, which the view does not show.",
+            True,
+        ),
         Column("tagged_at", TIMESTAMP, "When it was set or read."),
     ),
 )
