@@ -12,6 +12,7 @@ from s3pipelines.assets.object_index import object_index
 from s3pipelines.assets.pyramids import pyramids
 from s3pipelines.assets.thumbnails import thumbnails
 from s3pipelines.assets.uploads import uploads
+from s3pipelines.jobs.audit_source import audit_source, build_nightly_audit
 from s3pipelines.jobs.batch_operations import apply_plan, batch_jobs, undo_plan
 from s3pipelines.jobs.buckets import bucket_jobs
 from s3pipelines.jobs.daily_pyramids import build_daily_pyramids
@@ -63,6 +64,7 @@ def build_definitions(
             check_images,
             register_source,
             optimize_catalog,
+            audit_source,
             *batch_jobs,
             apply_plan,
             undo_plan,
@@ -74,6 +76,7 @@ def build_definitions(
             nightly_check,
             nightly_image_check,
             build_daily_pyramids(settings),
+            build_nightly_audit(settings),
         ],
         sensors=[
             build_upload_events(settings),

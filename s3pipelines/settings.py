@@ -111,6 +111,11 @@ class Settings(BaseSettings):
     pyramids_timezone: str = Field(
         default="America/New_York", description="The time zone of that, by its IANA name."
     )
+    audit_budget_mb: int = Field(
+        default=10_000,
+        ge=1,
+        description="How much `nightly_audit` reads of each source in a night, in MB.",
+    )
     cache: str = Field(
         default="~/.cache/s3pipelines",
         description="The folder where `s3pipelines.open_source` keeps local copies of objects.",

@@ -16,6 +16,7 @@ from dagster import (
 
 from s3pipelines.assets.failures import clear_failures
 from s3pipelines.assets.findings import findings_result
+from s3pipelines.core.fixity.checks import damaged
 from s3pipelines.core.index.checks import miscounted, missed_events, repeated_keys, stale
 from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.registry import read_registry
@@ -43,9 +44,16 @@ _MISSED = AssetCheckSpec(
     description="The last full listing of each source repaired nothing that an event should have "
     "told of.",
 )
+_INTACT = AssetCheckSpec(
+    "objects_are_intact",
+    asset="object_index",
+    description="The latest audits found no object of the index or a version damaged or missing.",
+)
 
 
-@multi_asset_check(specs=[_UNIQUE, _COUNTS, _FRESH, _MISSED], name="index_checks", can_subset=True)
+@multi_asset_check(
+    specs=[_UNIQUE, _COUNTS, _FRESH, _MISSED, _INTACT], name="index_checks", can_subset=True
+)
 def index_checks(
     context: AssetCheckExecutionContext, catalog: CatalogResource
 ) -> Iterator[AssetCheckResult]:
@@ -54,7 +62,7 @@ def index_checks(
     selected = {key.name for key in context.selected_asset_check_keys}
     with clear_failures():
         registry = read_registry(where)
-        damaged = {name: str(error) for name, error in registry.unreadable.items()}
+        unreadable = {name: str(error) for name, error in registry.unreadable.items()}
         if _UNIQUE.name in selected:
             extra = {
                 name: f"{counted(n, 'row')} too many" for name, n in repeated_keys(where).items()
@@ -64,6 +72,9 @@ def index_checks(
             limit = load_settings().count_check_limit
             yield findings_result(_COUNTS, miscounted(where, registry.sources, limit))
         if _FRESH.name in selected:
-            yield findings_result(_FRESH, {**damaged, **stale(where, registry.sources)})
+            yield findings_result(_FRESH, {**unreadable, **stale(where, registry.sources)})
         if _MISSED.name in selected:
             yield findings_result(_MISSED, missed_events(where, registry.sources))
+        if _INTACT.name in selected:
+            found = damaged(where, registry.sources)
+            yield findings_result(_INTACT, found, AssetCheckSeverity.ERROR)

@@ -20,6 +20,7 @@ from s3pipelines.cli.objects import objects
 from s3pipelines.cli.presign import presign
 from s3pipelines.cli.sources import sources
 from s3pipelines.cli.sql import sql
+from s3pipelines.cli.tags import tags
 from s3pipelines.cli.up import up
 from s3pipelines.cli.uploads import uploads
 from s3pipelines.core.errors import S3PipelinesError
@@ -50,6 +51,7 @@ for command in (
     images,
     batch,
     data,
+    tags,
     presign,
     uploads,
     sql,

@@ -1,4 +1,4 @@
-"""`s3pipelines data …`: sharing datasets: register, describe, download, freeze, compare."""
+"""`s3pipelines data …`: sharing datasets: register, describe, download, export; freeze, audit."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 import click
 
 from s3pipelines.cli.context import CliContext
+from s3pipelines.cli.data_audit import audit
+from s3pipelines.cli.data_export import export
 from s3pipelines.cli.data_output import (
     DESCRIBED,
     Tally,
@@ -139,5 +141,5 @@ def download(
     return SOME_FAILED if unknown or done.failed else 0
 
 
-for _command in (snapshot, diff, drift):
+for _command in (snapshot, diff, drift, audit, export):
     data.add_command(_command)

@@ -75,10 +75,11 @@ def print_download(done: "Download", as_json: bool) -> None:
     if done.unproven:
         counts["only the size proven"] = f"{done.unproven:,}"
     print_fields(counts)
-    _print_failed([(one.key, one.error, one.detail) for one in done.failed])
+    print_failed([(one.key, one.error, one.detail) for one in done.failed])
 
 
-def _print_failed(rows: list[tuple[str | None, ...]]) -> None:
+def print_failed(rows: list[tuple[str | None, ...]]) -> None:
+    """Print what failed, of much only the first."""
     if rows:
         print_table(("failed", "reason", "detail"), rows[:_MOST_SHOWN])
     if len(rows) > _MOST_SHOWN:
@@ -98,4 +99,4 @@ def print_registration(done: "Registration", as_json: bool) -> None:
         print_table(("outcome", "key", "size", "file"), shown[:_MOST_SHOWN])
     if len(would) > _MOST_SHOWN:
         click.echo(f"{_MOST_SHOWN} of {len(would):,} are shown; --json shows all.")
-    _print_failed([(one.path or one.key, one.error, one.detail) for one in done.failed])
+    print_failed([(one.path or one.key, one.error, one.detail) for one in done.failed])

@@ -44,6 +44,12 @@ _OPTIONS = (
         help="List by versions, and keep the version id of each object in the index.",
     ),
     click.option(
+        "--tags/--no-tags",
+        "object_tags",
+        default=None,
+        help="Read the tags of all objects after each full listing: a request for each object.",
+    ),
+    click.option(
         "--read-only/--writable", "read_only", default=None, help="Never write to this source."
     ),
     click.option("--profile", metavar="NAME", help="AWS profile of this source."),

@@ -78,7 +78,7 @@ def update(
 
     changes = chosen(options)
     source = update_source(context.catalog, source_id, message, **changes)
-    if "derive" in changes and not as_json:
+    if {"derive", "object_tags"} & changes.keys() and not as_json:
         _say_estimate(context, source)
     _show(source, as_json)
 
@@ -239,13 +239,22 @@ def _show(source: Source, as_json: bool) -> None:
 def _say_estimate(context: CliContext, source: Source) -> None:
     from s3pipelines.core.sources.sizing import size_of
 
-    if not source.derive:
+    if not source.derive and not source.object_tags:
         return
-    from s3pipelines.core.sources.estimates import estimate
+    from s3pipelines.core.sources.estimates import estimate, estimate_tags
 
     size = size_of(context.catalog, source)
-    cost = estimate(size.objects, size.size_bytes, source.derive)
     at_least = "" if size.complete else "at least "
+    if source.object_tags:
+        cost = estimate_tags(size.objects)
+        click.echo(
+            f"Reading tags with each full listing: {at_least}{counted(cost.objects, 'object')}, "
+            f"{cost.get_requests:,} GET requests, about ${cost.usd:,.2f} each time "
+            "(S3 Standard, us-east-1)."
+        )
+    if not source.derive:
+        return
+    cost = estimate(size.objects, size.size_bytes, source.derive)
     click.echo(
         f"Deriving {', '.join(source.derive)}: {at_least}{counted(cost.objects, 'object')}, "
         f"{human_bytes(cost.read_bytes)} read, {cost.get_requests:,} GET and "

@@ -31,6 +31,9 @@ class RegisterSource(Config):
         description="How they are to be: tile_px, compression, quality, subifds, dpi, colour, "
         "max_width_px, max_height_px, key, rules ([{when, max_width_px, max_height_px}]).",
     )
+    object_tags: bool = Field(
+        False, description="Read all tags after each full listing: a request for each object."
+    )
     read_only: bool = Field(False, description="Never write to this source.")
     profile: str | None = Field(None, description="AWS profile of this source.")
     role_arn: str | None = Field(None, description="Role to assume for this source.")

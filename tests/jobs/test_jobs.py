@@ -82,6 +82,7 @@ def test_every_job_says_what_it_does_and_needs_no_more_than_it_asks_for(world: D
         "rerun_images",
         "check_images",
         "optimize_catalog",
+        "audit_source",
         "copy_objects",
         "move_objects",
         "delete_objects",

@@ -35,6 +35,8 @@ class TableSchema:
         by_source: The table is partitioned by its column `source`.
         change_feed: The commit that brought a row can be asked for (Delta's change data feed).
         user_columns: The table has columns beside these, which users bring.
+        shown_if: Of the rows that hold, the view shows those for which this SQL condition is true:
+            the others say that there is nothing any more.
     """
 
     name: str
@@ -46,6 +48,7 @@ class TableSchema:
     by_source: bool = True
     change_feed: bool = False
     user_columns: bool = False
+    shown_if: str | None = None
 
     @property
     def arrow(self) -> pa.Schema:
@@ -243,13 +246,23 @@ TAGS = TableSchema(
     "and name. Listings carry none.",
     identity=("source", "key", "etag", "name"),
     latest_by="tagged_at",
+    shown_if="value IS NOT NULL",
     version=1,
     columns=(
         Column("source", pa.string(), "Id of the source; the table is partitioned by it."),
         Column("key", pa.string(), "Full key of the object."),
         Column("etag", pa.string(), "ETag of the state that has the tag."),
-        Column("name", pa.string(), "Name of the tag."),
-        Column("value", pa.string(), "Its value; NULL where the tag was taken away.", True),
+        Column(
+            "name",
+            pa.string(),
+            "Name of the tag; empty in the row that says that all tags of the object were read.",
+        ),
+        Column(
+            "value",
+            pa.string(),
+            "Its value; NULL where the tag was taken away, which the view does not show.",
+            True,
+        ),
         Column("tagged_at", TIMESTAMP, "When it was set or read."),
     ),
 )
@@ -266,6 +279,44 @@ RERUNS = TableSchema(
         Column("kind", pa.string(), "`header`, `thumbnail` or `pyramid`."),
         Column("asked_at", TIMESTAMP, "When; what was made before is made again."),
         Column("asked_by", pa.string(), "Who."),
+    ),
+)
+
+AUDITS = TableSchema(
+    name="audits",
+    description="What reading objects again gave: one row per object, state and audit, and one for "
+    "each upload of `data register`; the latest one holds.",
+    identity=("source", "key", "etag"),
+    latest_by="audited_at",
+    version=1,
+    columns=(
+        Column("source", pa.string(), "Id of the source; the table is partitioned by it."),
+        Column("key", pa.string(), "Full key of the object."),
+        Column("etag", pa.string(), "ETag of the state that was to be read."),
+        Column("size_bytes", pa.int64(), "Size of what was read; NULL if nothing was.", True),
+        Column("sha256", pa.string(), "SHA-256 of what was read, in hexadecimal.", True),
+        Column(
+            "known_sha256",
+            pa.string(),
+            "SHA-256 that the object has to have: the first one that was noted of this state.",
+            True,
+        ),
+        Column(
+            "outcome",
+            pa.string(),
+            "`ok`; `registered` (proven as it was uploaded); `unknown` (there was nothing to "
+            "compare with but the size; the SHA-256 is noted); `mismatch`; `missing`; `changed` "
+            "(the ETag is another now); `archived`, `denied`, `failed` (it could not be read).",
+        ),
+        Column(
+            "proofs",
+            pa.string(),
+            "What was compared: `size`, `etag`, `checksum` (of S3), `audit` (an earlier SHA-256), "
+            "`noted_sha256` (metadata); of a mismatch, what disagreed.",
+            True,
+        ),
+        Column("detail", pa.string(), "Why, in a sentence.", True),
+        Column("audited_at", TIMESTAMP, "When it was read, or tried."),
     ),
 )
 
@@ -314,5 +365,6 @@ TABLES: tuple[TableSchema, ...] = (
     RERUNS,
     ANNOTATIONS,
     TAGS,
+    AUDITS,
     OPERATIONS,
 )

@@ -43,7 +43,8 @@ def latest_only(schema: TableSchema) -> str:
     identity = ", ".join(schema.identity)
     # 0.6 s for a million rows; a condition on the identity still skips files and row groups.
     newest = f"row_number() OVER (PARTITION BY {identity} ORDER BY {schema.latest_by} DESC)"
-    return f"QUALIFY {newest} = 1"
+    shown = f" AND {schema.shown_if}" if schema.shown_if else ""
+    return f"QUALIFY {newest} = 1{shown}"
 
 
 def _rows_of_source(

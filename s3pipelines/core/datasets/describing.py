@@ -13,9 +13,8 @@ import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
-from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, TAGS
+from s3pipelines.core.catalog.schemas import AUDITS, DERIVATIVES, IMAGES, TAGS
 from s3pipelines.core.catalog.views import create_source_views
-from s3pipelines.core.datasets.audited import AUDITS
 from s3pipelines.core.datasets.fingerprints import SHA256_METADATA
 from s3pipelines.core.datasets.members import select_members
 from s3pipelines.core.datasets.registered import word_of
@@ -64,8 +63,7 @@ def describe(
         select_members(catalog, state, selection or Selection()) as members,
         connect(catalog) as connection,
     ):
-        extra = [AUDITS] if AUDITS is not None else []
-        create_source_views(connection, catalog, source.id, IMAGES, DERIVATIVES, TAGS, *extra)
+        create_source_views(connection, catalog, source.id, IMAGES, DERIVATIVES, TAGS, AUDITS)
         batches = (
             _known(connection, batch, len(source.prefix)) for batch in members.batches(_BATCH_ROWS)
         )
@@ -154,16 +152,10 @@ def _query() -> str:
     # The range lets files and groups of rows be skipped that hold none of these keys.
     within = "key BETWEEN $first_key AND $last_key"
     image = ", ".join(f"images.{name} AS image_{name}" for name in _IMAGE)
-    audits = "NULL::VARCHAR" if AUDITS is None else "audits.sha256"
-    join = (
-        ""
-        if AUDITS is None
-        else f"LEFT JOIN (FROM audits WHERE {within}) AS audits USING (key, etag)"
-    )
     return f"""
         SELECT members.key, members.size_bytes, members.etag, members.version_id,
-            members.last_modified, members.storage_class, {audits} AS sha256, tagged.tags,
-            derived.derivatives, images.key IS NOT NULL AS has_image, {image}
+            members.last_modified, members.storage_class, audits.known_sha256 AS sha256,
+            tagged.tags, derived.derivatives, images.key IS NOT NULL AS has_image, {image}
         FROM members
         LEFT JOIN (FROM images WHERE {within}) AS images USING (key, etag)
         LEFT JOIN (
@@ -175,7 +167,7 @@ def _query() -> str:
                 ORDER BY kind) AS derivatives
             FROM derivatives WHERE {within} GROUP BY ALL
         ) AS derived USING (key, etag)
-        {join}
+        LEFT JOIN (FROM audits WHERE {within}) AS audits USING (key, etag)
         ORDER BY members.key
     """
 

@@ -10,6 +10,7 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -61,15 +62,16 @@ class DownloadState:
 
     Args:
         folder: Where the files go; it is made if it does not exist.
+        own: Where the state lies, in the same file system; by default a hidden folder in `folder`.
 
     Raises:
         InvalidInput: The folder cannot be written.
         Busy: Another process downloads into it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, own: Path | None = None) -> None:
         self.folder = folder
-        self._own = folder / STATE_FOLDER
+        self._own = own or folder / STATE_FOLDER
         self.parts = self._own / "parts"
         self._turn = threading.Lock()
         self._waiting: list[Whole] = []
@@ -77,6 +79,7 @@ class DownloadState:
 
     def __enter__(self) -> Self:
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             self.parts.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self._own / "lock", os.O_CREAT | os.O_RDWR, 0o644)
         except OSError as error:
@@ -133,6 +136,15 @@ class DownloadState:
                 (name,),
             ).fetchone()
         return Whole(*found) if found else None
+
+    def wholes(self) -> Iterator[Whole]:
+        """All files that downloads left in this folder, by name."""
+        self.flush()
+        rows = self._database.execute(
+            "SELECT name, etag, size_bytes, modified_ns, sha256 FROM whole ORDER BY name"
+        )
+        while some := rows.fetchmany(_FLUSH_ROWS):
+            yield from (Whole(*row) for row in some)
 
     def note_whole(self, one: Whole) -> None:
         """Note a file that is whole; written down with others within a second or so."""

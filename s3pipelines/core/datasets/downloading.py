@@ -14,8 +14,8 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.datasets.audited import audited_sums
 from s3pipelines.core.datasets.download_state import DownloadState
 from s3pipelines.core.datasets.fetching import Fetched, Fetcher, WrongBytes
-from s3pipelines.core.datasets.local_paths import Crowd, why_no_path
 from s3pipelines.core.datasets.members import Member, Members, select_members
+from s3pipelines.core.datasets.naming import Naming, named_as_keys
 from s3pipelines.core.datasets.originals import covered_version, no_longer
 from s3pipelines.core.datasets.placing import Places
 from s3pipelines.core.datasets.progress import Progress
@@ -46,6 +46,7 @@ class Wanted:
         selection: Which of its objects.
         overwrite: Replace files that no download has left there.
         range_bytes: What is larger is fetched in ranges of this size.
+        naming: Which path each object has in the folder.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Wanted:
     selection: Selection = field(default_factory=Selection)
     overwrite: bool = False
     range_bytes: int = RANGE_BYTES
+    naming: Naming = named_as_keys
 
 
 @dataclass(frozen=True)
@@ -93,14 +95,30 @@ def download(catalog: Catalog, wanted: Wanted, progress: Progress | None = None)
         Busy: Another process downloads into the folder.
         StorageError: The bucket, or the catalog, cannot be used at all.
     """
-    state, progress = source_state(catalog, wanted.name), progress or Progress()
-    done = Download(wanted.name, wanted.folder)
-    place = bucket_place(state.source.access(catalog.access), state.source.bucket)
+    state = source_state(catalog, wanted.name)
     with (
         select_members(catalog, state, wanted.selection) as members,
         DownloadState(wanted.folder) as kept,
-        LoopThread() as loop,
     ):
+        return download_members(catalog, state, members, kept, wanted, progress)
+
+
+def download_members(
+    catalog: Catalog,
+    state: SourceState,
+    members: Members,
+    kept: DownloadState,
+    wanted: Wanted,
+    progress: Progress | None = None,
+) -> Download:
+    """Download objects that were selected before, into a folder whose state is open.
+
+    Raises:
+        StorageError: The bucket, or the catalog, cannot be used at all.
+    """
+    done, progress = Download(wanted.name, wanted.folder), progress or Progress()
+    place = bucket_place(state.source.access(catalog.access), state.source.bucket)
+    with LoopThread() as loop:
         progress.begin(members.size_bytes)
         client = BucketClient(place, most_in_flight=_REQUESTS_AT_A_TIME)
         sums = audited_sums(catalog, state.source.id, members)
@@ -134,20 +152,14 @@ class _Work:
             self._fetcher = Fetcher(
                 client, self._kept, room, self._advance, self._wanted.range_bytes
             )
-            upcoming = await asyncio.to_thread(self._with_places, members)
-            await work_through(upcoming, self._download, _FILES_AT_A_TIME)
+            await work_through(self._with_places(members), self._download, _FILES_AT_A_TIME)
 
     def _with_places(self, members: Members) -> Iterator[Member]:
         """The members that have a place of their own; the others fail."""
-        crowd = Crowd()
         folder_bytes = len(os.fsencode(self._wanted.folder.resolve()))
-        crowd.note(
-            member.name for member in members if why_no_path(member.name, folder_bytes) is None
-        )
 
         def placed() -> Iterator[Member]:
-            for member in members:
-                why = why_no_path(member.name, folder_bytes) or crowd.why_not(member.name)
+            for member, why in self._wanted.naming(members, folder_bytes):
                 if why is None:
                     yield member
                 else:

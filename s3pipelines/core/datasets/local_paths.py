@@ -53,14 +53,14 @@ def _has_control(name: str) -> bool:
 
 def _about_segments(segments: list[str]) -> Iterator[tuple[bool, str]]:
     yield not {"", ".", ".."}.isdisjoint(segments), "A part of its key is empty, '.' or '..'."
-    yield any(map(_is_device, segments)), "A part of its key is the name of a device."
+    yield any(map(is_device, segments)), "A part of its key is the name of a device."
     own = segments[0].casefold() == STATE_FOLDER
     yield own, f"{STATE_FOLDER} is where the download keeps its own state."
     longest = max(len(os.fsencode(segment)) for segment in segments)
     yield longest > _LONGEST_NAME_BYTES, "A part of its key has more than 255 bytes."
 
 
-def _is_device(segment: str) -> bool:
+def is_device(segment: str) -> bool:
     """Windows takes `nul`, `NUL.txt` and `com1 .log` for devices, wherever they lie."""
     return segment.partition(".")[0].strip().casefold() in _DEVICES
 

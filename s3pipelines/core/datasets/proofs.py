@@ -127,6 +127,13 @@ class Prover:
             return ("size", "noted_sha256") if known.noted_sha256 == self.sha256 else None
         return tuple(dict.fromkeys(proven))
 
+    @property
+    def disagreeing(self) -> tuple[str, ...]:
+        """What does not agree, where `proofs` gives None."""
+        wrong = [] if self._size == self._known.size_bytes else ["size"]
+        wrong += [name for name, agrees in self._stated() if not agrees]
+        return tuple(dict.fromkeys(wrong)) or ("noted_sha256",)
+
     def _stated(self) -> Iterable[tuple[str, bool]]:
         known = self._known
         if known.has_md5:

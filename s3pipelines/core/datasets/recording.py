@@ -1,4 +1,4 @@
-"""Writing down what was registered: tags into the table `tags`, keys as hints into the ledger.
+"""Writing down what was registered: tags, SHA-256, and keys as hints into the ledger.
 
 What is said to the ledger is a hint, as an event is one: S3 is asked about the key before the index
 changes. So it does no harm to say it twice, and a killed process leaves nothing that is wrong.
@@ -15,7 +15,7 @@ import pyarrow as pa
 from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
-from s3pipelines.core.catalog.schemas import OBJECTS, TAGS
+from s3pipelines.core.catalog.schemas import AUDITS, OBJECTS, TAGS
 from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.datasets.registered import CHANGED, Registered
@@ -64,6 +64,7 @@ class Recorder:
         with self._turn:
             some = list(self._waiting)
             self._write_tags(some)
+            self._write_sums(some)
             self._tell(self._news(some))
             del self._waiting[: len(some)]
             self._since = time.monotonic()
@@ -85,6 +86,27 @@ class Recorder:
         if rows:
             ensure_table(self._catalog, TAGS)
             append_rows(self._catalog, TAGS, rows)
+
+    def _write_sums(self, some: Sequence[Registered]) -> None:
+        """What audits compare with: beside the bucket, where it cannot change with the object."""
+        now = datetime.now(UTC)
+        rows = [
+            {
+                "source": self._source.id,
+                "key": one.key,
+                "etag": one.etag,
+                "size_bytes": one.size_bytes,
+                "sha256": one.sha256,
+                "known_sha256": one.sha256,
+                "outcome": "registered",
+                "audited_at": now,
+            }
+            for one in some
+            if one.outcome in ("uploaded", "replaced") and one.sha256 is not None
+        ]
+        if rows:
+            ensure_table(self._catalog, AUDITS)
+            append_rows(self._catalog, AUDITS, rows)
 
     def _news(self, some: Sequence[Registered]) -> list[str]:
         """Keys that were changed, and those that the index does not have so.

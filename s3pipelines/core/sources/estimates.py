@@ -25,6 +25,11 @@ class Estimate:
     usd: float
 
 
+def estimate_tags(objects: int) -> Estimate:
+    """Estimate reading the tags of so many objects once, as each full listing does (`--tags`)."""
+    return Estimate(objects, 0, objects, 0, objects * USD_PER_GET)
+
+
 def estimate(objects: int, size_bytes: int, derive: Sequence[Derivative]) -> Estimate:
     """Estimate one full pass, as if every object were an image or HDF5 file.
 

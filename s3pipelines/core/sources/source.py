@@ -88,6 +88,8 @@ class SourceOptions(BaseModel):
         pyramid: How they are to be.
         fresh_within_hours: Older than this, the index counts as stale.
         versions: The index keeps the version ids of its objects: it lists by versions.
+        object_tags: Each full listing is followed by reading the tags of all objects, which costs
+            a request for each.
         read_only: The project never writes to or deletes from this source.
         endpoint_url: Another S3 server than the catalog's; `aws` for AWS itself.
         inbox: `s3://bucket/prefix` of JSON files that note uploads, `{"key": …, "path": …}`; they
@@ -106,6 +108,7 @@ class SourceOptions(BaseModel):
     pyramid: PyramidOptions = Field(default_factory=PyramidOptions)
     fresh_within_hours: float = Field(default=36, gt=0, le=_HUNDRED_YEARS_H)
     versions: bool = False
+    object_tags: bool = False
     read_only: bool = False
     profile: Named = None
     role_arn: Named = None

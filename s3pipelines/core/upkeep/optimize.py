@@ -12,7 +12,15 @@ from functools import partial
 from deltalake.exceptions import CommitFailedError
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.schemas import CHANGES, DERIVATIVES, IMAGES, TABLES, TableSchema
+from s3pipelines.core.catalog.schemas import (
+    AUDITS,
+    CHANGES,
+    DERIVATIVES,
+    IMAGES,
+    TABLES,
+    TAGS,
+    TableSchema,
+)
 from s3pipelines.core.catalog.tables import find_table
 from s3pipelines.core.errors import Busy, S3PipelinesError
 from s3pipelines.core.sources.registry import get_source, read_registry
@@ -22,6 +30,9 @@ from s3pipelines.core.upkeep.ordering import compact_table, sort_attempts, sort_
 from s3pipelines.core.upkeep.report import Kept, Upkeep
 
 _ATTEMPTS = 5
+# Every row of the ledger, of the tags and of the audits stays; only their files are put together.
+_KEPT_WHOLE = (CHANGES, TAGS, AUDITS)
+_OF_SOURCES = (*_KEPT_WHOLE, IMAGES, DERIVATIVES)
 _OPEN = (
     "Something in it is open for longer than old versions are kept, so its log stays; see "
     "'Looking at it in SQL' in docs/operating.md for what waits."
@@ -71,10 +82,10 @@ def optimize(
 
 
 def _keep_source(catalog: Catalog, source: Source, keep: timedelta, wait_s: float) -> list[Kept]:
-    known = [schema for schema in (CHANGES, IMAGES, DERIVATIVES) if find_table(catalog, schema)]
+    known = [schema for schema in _OF_SOURCES if find_table(catalog, schema)]
     parts = _tried("objects", source.id, lambda: sort_index(catalog, source, wait_s))
     for schema in known:
-        if schema is CHANGES:
+        if schema in _KEPT_WHOLE:
             work = partial(compact_table, catalog, schema, source.id)
         else:
             work = partial(sort_attempts, catalog, schema, source, keep)
