@@ -145,6 +145,7 @@ def test_all_checks_pass_on_a_fresh_index(maps: DagsterWorld):
         "counts_agree": True,
         "is_fresh": True,
         "missed_events": True,
+        "objects_are_intact": True,
     }
 
 
