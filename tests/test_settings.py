@@ -28,6 +28,7 @@ GIVEN = {
     "pyramids_timezone": ("Europe/Berlin", "Europe/Berlin"),
     "cache": ("/var/cache/maps", "/var/cache/maps"),
     "cache_mb": ("7", 7),
+    "audit_budget_mb": ("500", 500),
     "viewer_url": ("https://pictures.example.org", "https://pictures.example.org"),
     "count_check_limit": ("0", 0),
 }
@@ -52,6 +53,7 @@ DEFAULTS = {
     "pyramids_timezone": "America/New_York",
     "cache": "~/.cache/s3pipelines",
     "cache_mb": 10_000,
+    "audit_budget_mb": 10_000,
     "viewer_url": "http://127.0.0.1:3001",
     "count_check_limit": 10_000,
 }
