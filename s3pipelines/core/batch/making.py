@@ -8,7 +8,6 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -21,6 +20,7 @@ from s3pipelines.core.batch.rows import Outcome, Precondition, Row
 from s3pipelines.core.batch.sites import Sites
 from s3pipelines.core.batch.stamps import Stamp, stamp_of
 from s3pipelines.core.batch.trash import keep_in_trash, trash_key
+from s3pipelines.core.batch.unfinished import call_off_uploads, note_uploads
 from s3pipelines.core.batch.workshop import Workshop
 from s3pipelines.core.errors import PreconditionFailed, StorageError
 from s3pipelines.core.imaging.conversion.making import convert_image
@@ -32,7 +32,6 @@ from s3pipelines.core.imaging.wishes import Item
 from s3pipelines.core.storage.verbs.copy import tag_header
 from s3pipelines.core.storage.verbs.copy_through import PART_BYTES
 from s3pipelines.core.storage.verbs.head import head
-from s3pipelines.core.storage.verbs.multipart import call_off
 from s3pipelines.core.storage.verbs.put_file import put_file
 from s3pipelines.core.storage.verbs.tags import get_tags
 from s3pipelines.core.storage.verbs.values import Copied
@@ -95,7 +94,7 @@ class _Maker:
         """The outcome of one row, whatever goes wrong with it alone."""
         try:
             if self._chunk.is_doubtful(row):
-                await self._call_off_what_was_begun(row)
+                await call_off_uploads(self._sites, self._chunk, row)
                 if (known := await self._recognised(row)) is not None:
                     return known
             if (wrong := wrong_target(row, seen)) is not None:
@@ -175,12 +174,13 @@ class _Maker:
         in_parts = stamp.size_bytes > PART_BYTES
         stated = self._states_condition(row, in_parts=in_parts)
         condition = {"if-none-match": "*"} if stated else {}
-
-        async def begun(upload: str) -> None:
-            await self._chunk.notes.note({row.number: {"upload": upload}})
-
-        async with self._workshop.large_uploads if in_parts else nullcontext():
-            return await put_file(client, key, file.fileno(), headers, condition, begun)
+        if not in_parts:
+            return await put_file(client, key, file.fileno(), headers, condition)
+        async with self._workshop.large_uploads:
+            await note_uploads(self._sites, self._chunk, row)
+            return await put_file(
+                client, key, file.fileno(), headers, condition, part_bytes=PART_BYTES
+            )
 
     async def _headers(self, row: Row, stamp: Stamp) -> dict[str, str]:
         told, source = self._commission, self._sites.source.client
@@ -211,15 +211,6 @@ class _Maker:
             facts["replaced"] = [row.target_etag, kept]
         derived = self._derived(row, stamp, 0.0)
         return Outcome(row, "done", None, None, "head", found.etag, facts, derived)
-
-    async def _call_off_what_was_begun(self, row: Row) -> None:
-        upload = self._chunk.noted.get(row.number, {}).get("upload")
-        if upload is None:
-            return
-        try:
-            await call_off(self._sites.target.client, row.target or "", upload)
-        except StorageError:
-            return  # It was completed, or called off.
 
     async def _why_refused(self, row: Row, error: PreconditionFailed) -> Outcome:
         """The object or its target is not as planned, or the target is ours: an answer was lost."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
 
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.verbs.copy_through import PART_BYTES
@@ -17,7 +16,6 @@ async def put_file(
     descriptor: int,
     headers: dict[str, str],
     condition: dict[str, str],
-    begun: Callable[[str], Awaitable[None]],
     part_bytes: int = PART_BYTES,
 ) -> Copied:
     """Write all of an open file to `key`; it is there whole, or not at all.
@@ -31,8 +29,6 @@ async def put_file(
         descriptor: The file; where it stands does not matter.
         headers: How it is written.
         condition: What must hold at the target, as a header.
-        begun: Of an upload in parts, is told the id before the first part is sent: so that somebody
-            can call it off if this process is killed.
         part_bytes: What is larger is written in parts of that size.
 
     Raises:
@@ -47,14 +43,7 @@ async def put_file(
     if size_bytes <= part_bytes:
         return await put_bytes(client, key, await read(0, size_bytes), headers | condition)
 
-    turn = asyncio.Lock()
-    told: set[str] = set()
-
     async def send(upload: str, number: int, first: int, last: int) -> str:
-        async with turn:
-            if upload not in told:
-                await begun(upload)
-                told.add(upload)
         return await upload_part(client, key, upload, number, await read(first, last - first + 1))
 
     size = part_size(size_bytes, "", part_bytes)
