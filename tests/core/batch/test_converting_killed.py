@@ -61,7 +61,8 @@ def images(request: pytest.FixtureRequest, s3, bucket: str, index) -> int:
 def outcomes(catalog: Catalog, made: Plan) -> Counter[str]:
     """How many rows have which outcome; each has one that holds."""
     with open_session(catalog) as session:
-        query = f"SELECT key, coalesce(error, outcome) AS how FROM operations WHERE plan_id = '{made.id}'"
+        how = "SELECT key, coalesce(error, outcome) AS how FROM operations"
+        query = f"{how} WHERE plan_id = '{made.id}'"
         rows = session.run(query).read_all().to_pylist()
     assert len({row["key"] for row in rows}) == len(rows)
     return Counter(row["how"] for row in rows)
