@@ -15,6 +15,7 @@ _REASONS = {
     "out_of_memory": "Out of memory",
     "timeout": "Took too long",
     "too_large": "Too large",
+    "too_small": "Too small for this",
     "truncated": "Incomplete file",
     "unreachable": "Not reachable",
     "unsupported": "Format not supported",
