@@ -1,8 +1,6 @@
 """`docs/datasets.md` holds: its commands print what it shows, in their order; its programs run."""
 
 import os
-import re
-import shlex
 import struct
 import subprocess
 import sys
@@ -11,30 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from s3pipelines.cli import cli
-from s3pipelines.core.errors import S3PipelinesError
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import s3_client
 from s3pipelines.services.moto import MotoServer
+from tests.docs.transcripts import blocks, printed, steady, transcript
 
-TEXT = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-PROGRAMS = [block for language, block in BLOCKS if language == "python"]
-# The line after `$ `, and what follows up to the next one.
-TRANSCRIPT = [
-    part
-    for language, block in BLOCKS
-    if language == "console"
-    for part in re.findall(r"^\$ (.*?)\n(.*?)(?=^\$ |\Z)", block, re.MULTILINE | re.DOTALL)
-]
-_VARYING = (
-    (re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?"), "DATE"),
-    (re.compile(r"by \S+@\S+"), "by USER"),
-    (re.compile(r"(duration_s|images_per_s) +\S+"), r"\1 N"),
-    (re.compile(r"[─ ]+"), " "),
-)
+PROGRAMS = [block for language, block in blocks("datasets.md") if language == "python"]
+TRANSCRIPT = transcript("datasets.md")
 
 
 def _png(width: int, height: int) -> bytes:
@@ -80,26 +62,6 @@ def place(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     os.environ.update(before)
 
 
-def printed(command: str) -> str:
-    program, *arguments = shlex.split(command)
-    if program == "ls":
-        done = subprocess.run(["ls", *arguments], capture_output=True, text=True, check=True)
-        return done.stdout
-    assert program == "s3pipelines"
-    ran = CliRunner().invoke(cli, arguments)
-    if isinstance(ran.exception, S3PipelinesError):
-        return f"Error: {ran.exception}"
-    assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
-    return ran.output
-
-
-def _steady(text: str) -> list[str]:
-    """Lines without what differs from day to day, and the width of columns that follows from it."""
-    for pattern, instead in _VARYING:
-        text = pattern.sub(instead, text)
-    return [line.strip() for line in text.splitlines() if line.strip()]
-
-
 @pytest.mark.xdist_group("datasets-document")
 def test_the_transcript_is_what_the_commands_print(
     place: Path, monkeypatch: pytest.MonkeyPatch
@@ -107,7 +69,7 @@ def test_the_transcript_is_what_the_commands_print(
     monkeypatch.chdir(place)
     assert len(TRANSCRIPT) > 10
     for command, shown in TRANSCRIPT:
-        assert _steady(printed(command)) == _steady(shown), command
+        assert steady(printed(command)) == steady(shown), command
 
 
 @pytest.mark.xdist_group("datasets-document")
