@@ -6,6 +6,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from pydantic_core import PydanticUndefined
@@ -13,6 +14,10 @@ from pydantic_core import PydanticUndefined
 from s3pipelines.cli import cli
 from s3pipelines.core.catalog.schemas import TABLES, TableSchema
 from s3pipelines.core.catalog.views import latest_only
+from s3pipelines.core.imaging.conversion.outputs import OUTPUTS
+from s3pipelines.core.imaging.conversion.recipe import ConversionRecipe
+from s3pipelines.core.imaging.conversion.steps import STEPS
+from s3pipelines.core.imaging.conversion.told import Told
 from s3pipelines.core.sql.views import VIEWS, SqlView
 from s3pipelines.settings import Settings
 
@@ -26,6 +31,7 @@ def pages() -> dict[str, str]:
         "cli.md": command_line(),
         "tables.md": tables(),
         "settings.md": settings(),
+        "recipes.md": recipes(),
     }
 
 
@@ -68,6 +74,55 @@ def settings() -> str:
         "(`AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL_S3`, roles …)."
     )
     return _page("Settings", intro, ["\n".join(rows) + "\n"])
+
+
+def recipes() -> str:
+    """Every step, format and field of a recipe of `images convert`."""
+    intro = (
+        "What `images convert --recipe FILE`, `batch plan convert` and the job `convert_images` "
+        "are told, in YAML or JSON ([how](../converting.md)). Colours are `#rrggbb`, "
+        "`#rrggbbaa`, or a name such as `white` or `transparent`."
+    )
+    whole = _told("The recipe", ConversionRecipe, leave=frozenset())
+    steps = [_told(f"Step `{name}`", kind, main=kind.main) for name, kind in STEPS.items()]
+    outputs = [
+        _told(f"Format `{name}`", kind, leave=frozenset({"format"}))
+        for name, kind in OUTPUTS.items()
+    ]
+    return _page("Recipes", intro, [whole, *steps, *outputs])
+
+
+def _told(
+    title: str, kind: type[Told], *, leave: frozenset[str] = frozenset(), main: str | None = None
+) -> str:
+    rows = [f"## {title}\n", (kind.__doc__ or "").replace("\n    ", "\n").strip(), ""]
+    if main is not None:
+        rows += [f"A plain value in place of the fields is `{main}`.", ""]
+    rows += ["| field | meaning | values | default |", "|---|---|---|---|"]
+    schema = kind.model_json_schema(mode="validation") if kind is not ConversionRecipe else {}
+    for name, field in kind.model_fields.items():
+        if name in leave:
+            continue
+        values = _values(schema.get("properties", {}).get(name, {}))
+        plain = isinstance(field.default, bool | int | float | str)
+        default = f"`{str(field.default).lower()}`" if plain else ""
+        required = "required" if field.is_required() else default
+        rows.append(f"| `{name}` | {field.description} | {values} | {required} |")
+    return "\n".join(rows).rstrip() + "\n"
+
+
+def _values(schema: dict[str, Any]) -> str:
+    """Which values a field can have, as its JSON schema says."""
+    one = next((part for part in schema.get("anyOf", [schema]) if part.get("type") != "null"), {})
+    if "enum" in one:
+        return ", ".join(f"`{value}`" for value in one["enum"])
+    least, most = one.get("minimum", one.get("exclusiveMinimum")), one.get("maximum")
+    between = "" if least is None else f" from {least:g}"
+    if most is not None:
+        between = f" {least:,g} to {most:,g}"
+    kind = {"boolean": "true or false", "integer": "whole number", "string": "text"}
+    name = str(one.get("type", ""))
+    return kind.get(name, name) + between
 
 
 def _page(title: str, intro: str, sections: list[str]) -> str:

@@ -28,7 +28,7 @@ _again = click.option(
 
 @click.group()
 def images() -> None:
-    """The images of a source: headers, thumbnails and pyramids.
+    """The images of a source: headers, thumbnails, pyramids and conversions.
 
     Only what is missing is done: objects without a row in the state that they have now. Whatever
     cannot be read becomes a row with its reason; the exit status is 1 then.

@@ -21,7 +21,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["cli.md", "tables.md", "settings.md"])
+@pytest.mark.parametrize("name", ["cli.md", "tables.md", "settings.md", "recipes.md"])
 def test_the_reference_is_what_the_code_says(generated: Path, name: str):
     committed = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
 

@@ -17,8 +17,8 @@ from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.verbs.read import read_range
 
 Result = TypeVar("Result")
-# Beside the images that are decoded right now, some are fetched or written: 8 hide 30 ms a request
-# behind images of 100 ms on two cores, four times over.
+# Beside the images that are decoded right now, some are fetched or written, so that no worker waits
+# for the network.
 _MORE_THAN_WORKERS = 8
 _IN_MEMORY_BYTES = 256 * 1024 * 1024
 _RANGE_BYTES = 8 * 1024 * 1024

@@ -35,6 +35,8 @@ class Failing:
     @property
     def again(self) -> str:
         """When it is tried again."""
+        if self.kind == "convert":
+            return "when its plan is applied again"
         if self.reason in STORAGE_REASONS:
             return "after ever longer pauses"
         if self.reason in MACHINE_REASONS and self.attempts < ATTEMPTS:

@@ -20,7 +20,7 @@ from s3pipelines.core.imaging.recipe import orientation_of
 from s3pipelines.core.imaging.sparse import FilePart, SparseFile
 
 # Subsampled colours that are saturated come out paler: by 10 in the small pictures of the web, by
-# 24 in icons of a dozen pixels at quality 5. Black in place of a photograph: by 100.
+# 24 in icons of a dozen pixels at quality 5. Black in place of a photograph: by 125.
 _MOST_SHIFT = 30.0
 
 
