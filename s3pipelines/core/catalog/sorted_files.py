@@ -119,7 +119,9 @@ def _added(path: Path, source_id: str, data_change: bool) -> AddAction:
         partition_values={"source": source_id},
         modification_time=int(state.st_mtime * 1000),
         data_change=data_change,
-        stats=json.dumps(_statistics(pq.read_metadata(path))),
+        # Not in ASCII: deltalake 1.6 reads the two halves of an escaped letter beyond U+1FFFF as
+        # another letter, takes the file for one without the key, and merges its row in twice.
+        stats=json.dumps(_statistics(pq.read_metadata(path)), ensure_ascii=False),
     )
 
 

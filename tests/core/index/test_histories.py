@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from s3pipelines.core.catalog.catalog import Catalog
@@ -28,6 +28,7 @@ states = st.builds(
     last_modified=st.sampled_from([NOON, NOON - timedelta(days=1)]),
     storage_class=st.sampled_from(["STANDARD", "GLACIER"]),
 )
+FAR = "\U00020000"
 buckets = st.dictionaries(keys, states, max_size=8)
 
 
@@ -37,6 +38,9 @@ buckets = st.dictionaries(keys, states, max_size=8)
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(history=st.lists(buckets, min_size=1, max_size=4), share=st.sampled_from([0.0, 1e9]))
+# A letter whose escape in the statistics of a file was read as another one.
+@example(history=[{FAR: Listed()}, {FAR: Listed(etag="e2")}], share=1e9)
+@example(history=[{FAR: Listed()}, {}], share=1e9)
 def test_after_each_refresh_the_index_equals_the_bucket(
     history: list[dict[str, Listed]], share: float, monkeypatch: pytest.MonkeyPatch
 ):

@@ -3,15 +3,19 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-import pyarrow as pa
-
 from s3pipelines.core.storage.http.client import BucketClient
-from s3pipelines.core.storage.listing.pages import LISTED, ListingPage, check_keys, server_time_of
+from s3pipelines.core.storage.listing.pages import (
+    LISTED,
+    ListingPage,
+    check_keys,
+    nothing_of,
+    server_time_of,
+)
 from s3pipelines.core.storage.listing.parsing import first_key, parse
 from s3pipelines.core.storage.locations import S3Location
 
 _OPERATION = "ListObjectsV2"
-_NOTHING = pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in LISTED.types], schema=LISTED)
+_NOTHING = nothing_of(LISTED)
 
 
 @dataclass(frozen=True)

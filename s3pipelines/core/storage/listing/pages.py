@@ -23,6 +23,12 @@ LISTED = pa.schema(
 # None where the server has no id for it, or it is not known whether it has.
 LISTED_VERSIONS = LISTED.append(pa.field("version_id", pa.string()))
 
+
+def nothing_of(schema: pa.Schema) -> pa.RecordBatch:
+    """No rows; unlike `from_pylist`, it does not import pandas where there is one, for 0.3 s."""
+    return pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
+
+
 _NOT_USABLE = "This server cannot be indexed: check that it is an S3 general purpose bucket."
 
 

@@ -23,6 +23,7 @@ from s3pipelines.core.storage.listing.pages import (
     ListingPage,
     NotInOrder,
     check_keys,
+    nothing_of,
     server_time_of,
 )
 from s3pipelines.core.storage.listing.parsing import first_key
@@ -33,7 +34,7 @@ from s3pipelines.core.storage.verbs.versioning import bucket_versioning
 _OPERATION = "ListObjectVersions"
 # The version id of what was written while the bucket kept no versions.
 _NO_ID = "null"
-_NOTHING = pa.RecordBatch.from_pylist([], schema=LISTED_VERSIONS)
+_NOTHING = nothing_of(LISTED_VERSIONS)
 
 
 @dataclass(frozen=True)
