@@ -18,7 +18,7 @@ from s3pipelines.core.batch.looking import Looks, Seen, look_at
 from s3pipelines.core.batch.outcomes import failed, not_as_planned
 from s3pipelines.core.batch.rows import Outcome, Precondition, Row
 from s3pipelines.core.batch.sites import Site, Sites
-from s3pipelines.core.batch.trash import keep_in_trash
+from s3pipelines.core.batch.trash import keep_in_trash, kept_before
 from s3pipelines.core.batch.verifying import same_bytes
 from s3pipelines.core.errors import PreconditionFailed, StorageError
 from s3pipelines.core.storage.verbs.head import head
@@ -178,7 +178,11 @@ class _Courier:
             return None
         await put_tags_again(self._sites, errand_of(self._sites, row, self._changes))
         found = await head(target.client, key)
-        return Delivered(row, seen.etag, seen.by, {"made": [seen.etag, found and found.version_id]})
+        facts: dict[str, Any] = {"made": [seen.etag, found and found.version_id]}
+        if row.target_etag is not None:
+            # It was kept before it was replaced, or the target would not be as the plan wants it.
+            facts["replaced"] = [row.target_etag, await kept_before(self._sites, row, key)]
+        return Delivered(row, seen.etag, seen.by, facts)
 
 
 def wrong_original(row: Row, now: Seen | None) -> Outcome | None:

@@ -50,6 +50,19 @@ async def keep_in_trash(
     return kept
 
 
+async def kept_before(sites: Sites, row: Row, key: str) -> str | None:
+    """Where in the trash an earlier process has kept an object of a plan; None if it has not.
+
+    Raises:
+        StorageError: The trash cannot be asked.
+    """
+    if sites.trash is None:
+        return None
+    kept = trash_key(sites, row, key)
+    seen = await look_at(sites.trash.client, sites.trash.facts.location, [kept])
+    return kept if seen[kept] is not None else None
+
+
 def trash_key(sites: Sites, row: Row, key: str) -> str:
     """Where in the trash an object of a plan is kept: by its own key, if that is not too long."""
     kept = f"{sites.trash_folder}{key}"

@@ -1,5 +1,6 @@
 """Applications that broke off: each object has one outcome all the same, and can return."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.errors import AccessDenied, Busy, StorageError
 from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage import leases
-from tests.core.batch.buckets import contents
+from tests.core.batch.buckets import Held, contents
 from tests.core.batch.plans import in_both_kinds_of_buckets, plan, undo
 from tests.servers import on_every_server
 
@@ -61,6 +62,32 @@ def test_what_a_process_did_before_it_died_counts_as_done(
         assert undo(batch_catalog, made).failed == 0
         assert contents(s3, bucket) == filled
         assert contents(s3, target_bucket) == {}
+
+
+def untagged(held: dict[str, Held]) -> dict[str, Held]:
+    """Without tags: moto adds those of a copy to what was there before."""
+    return {key: replace(one, tags=()) for key, one in held.items()}
+
+
+@in_both_kinds_of_buckets
+@pytest.mark.parametrize("action", ["copy", "move"])
+def test_what_a_copy_replaced_before_its_process_died_comes_back(
+    batch_catalog: Catalog, filled, s3, bucket, target_bucket, breaking, action
+):
+    for number in range(10):
+        key = f"to/maps/00{number}.tif"
+        s3.put_object(Bucket=target_bucket, Key=key, Body=b"old", Metadata={"kept": "yes"})
+    before = untagged(contents(s3, target_bucket))
+    told = {"to": f"s3://{target_bucket}/to/maps", "on_existing": "overwrite"}
+    made = plan(batch_catalog, action, Selection(glob="00*.tif"), **told)
+    with pytest.raises(StorageError, match="It died"):
+        apply_plan(batch_catalog, made.id)
+    breaking.undo()
+
+    assert apply_plan(batch_catalog, made.id).done == 10
+    assert undo(batch_catalog, made).failed == 0
+    assert untagged(contents(s3, bucket)) == untagged(filled)
+    assert untagged(contents(s3, target_bucket)) == before
 
 
 def test_a_plan_is_not_applied_twice_at_once(
