@@ -122,7 +122,8 @@ async def _by_listing(
 
 
 async def _page(client: BucketClient, location: S3Location, after: str) -> ListingPage:
-    return (await ask_page(client, location, after=after, page_size=_PAGE_ROWS)).page
+    read = await ask_page(client, location, after=after, page_size=_PAGE_ROWS)
+    return read().page
 
 
 def _states(objects: pa.RecordBatch) -> dict[str, Seen]:

@@ -1,9 +1,12 @@
 """One request of a listing, and what is made sure of its answer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from s3pipelines.core.storage.http.client import BucketClient
+from s3pipelines.core.storage.http.connection import Reply
 from s3pipelines.core.storage.listing.pages import (
     LISTED,
     ListingPage,
@@ -41,6 +44,10 @@ class Asked:
     first_key: str = ""
 
 
+# Reading an answer takes as long as several others take to arrive: who asks chooses when.
+ReadPage = Callable[[], Asked]
+
+
 class AskPage(Protocol):
     """Asks for one page; `ask_page` says what its parameters mean."""
 
@@ -53,7 +60,7 @@ class AskPage(Protocol):
         token: str = "",
         end: str | None = None,
         page_size: int = 1000,
-    ) -> Asked:
+    ) -> ReadPage:
         """Ask for the objects of `location` behind a key."""
         ...
 
@@ -66,7 +73,7 @@ async def ask_page(
     token: str = "",
     end: str | None = None,
     page_size: int = 1000,
-) -> Asked:
+) -> ReadPage:
     """Ask for the objects of `location` behind a key.
 
     Args:
@@ -77,9 +84,11 @@ async def ask_page(
         end: What comes after this key does not matter: an answer that begins there is not read.
         page_size: Most keys.
 
+    Returns:
+        What reads the answer. It raises `NotInOrder` if the keys do not come after `after`, or not
+        in their order, and `StorageError` if the answer cannot be relied on.
+
     Raises:
-        NotInOrder: The keys do not come after `after`, or not in their order.
-        StorageError: The answer cannot be relied on.
         ClientError: The server refused.
         BotoCoreError: Nobody answered.
     """
@@ -91,6 +100,10 @@ async def ask_page(
     elif after:
         query["start-after"] = after
     reply = await client.ask(_OPERATION, "GET", query=query)
+    return partial(_read, reply, location, after, end)
+
+
+def _read(reply: Reply, location: S3Location, after: str, end: str | None) -> Asked:
     server_time = server_time_of(reply.headers.get("date", ""))
     if end is not None and (first := first_key(reply.body)) is not None and first > end:
         return Asked(ListingPage(_NOTHING, server_time, False), first, "", 0)

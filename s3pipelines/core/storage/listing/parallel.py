@@ -13,7 +13,7 @@ from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.http.loops import imports_put_aside, in_background
 from s3pipelines.core.storage.http.places import BucketPlace, bucket_place
-from s3pipelines.core.storage.listing.asking import Asked, AskPage, ask_page
+from s3pipelines.core.storage.listing.asking import Asked, AskPage, ReadPage, ask_page
 from s3pipelines.core.storage.listing.pages import ListingPage, NotInOrder
 from s3pipelines.core.storage.listing.ranges import (
     NOTHING_KNOWN,
@@ -29,8 +29,10 @@ IN_FLIGHT = 48
 # Of 1,000 objects each, some 100 kB.
 _PAGES_AHEAD = 96
 # Shares of the requests under way whose answers wait to be taken in.
-_LITTLE, _MUCH = 0.2, 0.6
+_LITTLE, _MUCH = 0.1, 0.3
 _LEAST_WORTH = 2.0
+# Steps per answer: requests that are lacking at the end cost more than those that are too many.
+_FEWER, _MORE = 0.5, 2.0
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def list_parts(
 @dataclass(frozen=True)
 class _Answer:
     range_: Range
-    asked: Asked
+    read: ReadPage
 
 
 class _Listing:
@@ -128,7 +130,9 @@ class _Listing:
                     answer = await self._answers.get()
                     if isinstance(answer, Exception):
                         raise answer
-                    yield self._taken_in(answer)
+                    yield self._taken_in(answer.range_, self._read(answer))
+                    # What this one leads to is asked for before the next one is read.
+                    await asyncio.sleep(0)
             finally:
                 for request in self._requests:
                     request.cancel()
@@ -153,21 +157,21 @@ class _Listing:
         """
         waiting = self._answers.qsize()
         if waiting > _MUCH * self._worth:
-            self._worth = max(_LEAST_WORTH, self._worth - 0.5)
+            self._worth = max(_LEAST_WORTH, self._worth - _FEWER)
         elif waiting < _LITTLE * self._worth:
-            self._worth = min(self._most, self._worth + 0.5)
+            self._worth = min(self._most, self._worth + _MORE)
 
     async def _ask(self, range_: Range) -> None:
         answer: _Answer | Exception
         try:
-            answer = await self._answer(range_)
+            answer = _Answer(range_, await self._request(range_))
         except Exception as error:  # noqa: BLE001 - it is raised where the answers are taken
             answer = error
         self._under_way -= 1
         self._answers.put_nowait(answer)
 
-    async def _answer(self, range_: Range) -> _Answer:
-        asked = await self._ask_page(
+    async def _request(self, range_: Range) -> ReadPage:
+        return await self._ask_page(
             self._client,
             self._location,
             after=range_.after,
@@ -175,15 +179,18 @@ class _Listing:
             end=range_.end,
             page_size=self._frontier.page_rows,
         )
+
+    def _read(self, answer: _Answer) -> Asked:
+        range_, asked = answer.range_, answer.read()
         leads_on = asked.must_name and asked.token != range_.token
         if not asked.page.is_last and asked.last_key == range_.after and not leads_on:
             # A token would lead on; a key does not.
             raise NotInOrder.of(self._location, "has pages without a key")
-        return _Answer(range_, asked)
+        return asked
 
-    def _taken_in(self, answer: _Answer) -> Part:
-        # Only now, as the range may have been divided while this was asked for.
-        range_, asked, end = answer.range_, answer.asked, answer.range_.end
+    def _taken_in(self, range_: Range, asked: Asked) -> Part:
+        # Its end only now, as the range may have been divided while this was asked for.
+        end = range_.end
         page = asked.page
         passed_end = end is not None and (asked.last_key >= end or asked.first_key > end)
         ends_here = page.is_last or passed_end

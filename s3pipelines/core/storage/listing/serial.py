@@ -44,9 +44,10 @@ def list_pages(
         try:
             while True:
                 with s3_errors(location.bucket):
-                    asked = loop.run(
+                    read = loop.run(
                         ask(client, location, after=after, token=token, page_size=page_size)
                     )
+                    asked = read()
                 _check_progress(asked, token, location)
                 yield asked.page
                 if asked.page.is_last:

@@ -7,6 +7,7 @@ not come to that yet, it goes on with both markers, in the middle of the version
 """
 
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import parse_qsl
 
 import pyarrow as pa
@@ -15,9 +16,10 @@ import pyarrow.compute as pc
 from s3pipelines.core.errors import AccessDenied
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.http.client import BucketClient
+from s3pipelines.core.storage.http.connection import Reply
 from s3pipelines.core.storage.http.loops import LoopThread
 from s3pipelines.core.storage.http.places import bucket_place
-from s3pipelines.core.storage.listing.asking import Asked, AskPage, ask_page
+from s3pipelines.core.storage.listing.asking import Asked, AskPage, ReadPage, ask_page
 from s3pipelines.core.storage.listing.pages import (
     LISTED_VERSIONS,
     ListingPage,
@@ -56,7 +58,7 @@ class LatestVersions:
         token: str = "",
         end: str | None = None,
         page_size: int = 1000,
-    ) -> Asked:
+    ) -> ReadPage:
         """Ask for a page; see `ask_page`."""
         query = {"versions": "", "encoding-type": "url", "max-keys": str(page_size)}
         if location.prefix:
@@ -66,6 +68,9 @@ class LatestVersions:
         elif after:
             query["key-marker"] = after
         reply = await client.ask(_OPERATION, "GET", query=query)
+        return partial(self._read, reply, location, after, end)
+
+    def _read(self, reply: Reply, location: S3Location, after: str, end: str | None) -> Asked:
         server_time = server_time_of(reply.headers.get("date", ""))
         if end is not None and (first := first_key(reply.body)) is not None and first > end:
             return Asked(ListingPage(_NOTHING, server_time, False), first, "", 0)
