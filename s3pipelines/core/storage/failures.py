@@ -1,8 +1,10 @@
 """What S3 and SQS say when they fail, mapped once to the few errors that the project knows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
 from typing import Any
 
 from botocore.exceptions import (
@@ -174,8 +176,12 @@ def s3_errors(bucket: str, key: str = "") -> AbstractContextManager[None]:
     Raises:
         StorageError: One of its kinds, with a line that says what to do.
     """
+    return _Errors(partial(_object, bucket, key))
+
+
+def _object(bucket: str, key: str) -> _Target:
     where = "Check AWS_ENDPOINT_URL_S3 or the source's --endpoint, and the network"
-    return _errors(_Target(f"s3://{bucket}/{key}", where, bucket, key))
+    return _Target(f"s3://{bucket}/{key}", where, bucket, key)
 
 
 def code_of(error: StorageError) -> str:
@@ -191,27 +197,40 @@ def queue_errors(url: str) -> AbstractContextManager[None]:
         NoSuchQueue: There is no such queue.
         StorageError: One of its kinds, with a line that says what to do.
     """
-    return _errors(_Target(url, "Check S3PIPELINES_UPLOAD_QUEUE_URL, and the network"))
+    return _Errors(partial(_Target, url, "Check S3PIPELINES_UPLOAD_QUEUE_URL, and the network"))
 
 
-@contextmanager
-def _errors(target: _Target) -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
+class _Errors(AbstractContextManager[None]):
+    """It is entered for every request, so the words are only made when something went wrong."""
+
+    __slots__ = ("_target",)
+
+    def __init__(self, target: Callable[[], _Target]) -> None:
+        self._target = target
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            _raise_in_words(error, self._target())
+
+
+def _raise_in_words(error: BaseException, target: _Target) -> None:
+    if isinstance(error, ClientError):
         raise _from_response(error, target) from error
-    except (BotoCoreError, ValueError) as error:
+    if isinstance(error, BotoCoreError | ValueError):
         raise _from_botocore(error, target) from error
-    except RecursionError as error:
+    if isinstance(error, RecursionError):
         # botocore 1.44 follows a redirect that names no region for ever.
         raise StorageError(
             f"The endpoint answers requests for {target.text} with a redirect.",
             hint="Check its address (https instead of http?) and AWS_REGION.",
         ) from error
-    except RuntimeError as error:
-        # What botocore raises, unlike all else, when a refresh gives credentials that have expired.
-        if not str(error).startswith("Credentials were refreshed"):
-            raise
+    # What botocore raises, unlike all else, when a refresh gives credentials that have expired.
+    if isinstance(error, RuntimeError) and str(error).startswith("Credentials were refreshed"):
         raise _no_keys(error, target.text) from error
 
 

@@ -5,7 +5,6 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 from xml.etree import ElementTree
@@ -29,6 +28,7 @@ from s3pipelines.core.storage.http.signing import (
     path_of,
     query_of,
     signed_headers,
+    written_now,
 )
 
 _READ_S = 60
@@ -189,7 +189,7 @@ class BucketClient:
             return asked
         host = self._place.host
         request = Request(asking.method, host, path, query, asked, asking.payload)
-        return signed_headers(request, keys, self._place.region, datetime.now(UTC))
+        return signed_headers(request, keys, self._place.region, written_now())
 
 
 def error_code(body: bytes) -> str:

@@ -6,14 +6,19 @@ compare them). Source: the AWS General Reference, "Create a signed AWS API reque
 
 import hashlib
 import hmac
+import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from urllib.parse import quote
 
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 _ALGORITHM = "AWS4-HMAC-SHA256"
+# Of HMAC-SHA256.
+_BLOCK_BYTES, _PADS = 64, (0x36, 0x5C)
+# Keys that `quote` would return as they are, after ten times as long.
+_PLAIN = re.compile(r"[A-Za-z0-9/~._-]*").fullmatch
 
 
 @dataclass(frozen=True)
@@ -28,13 +33,20 @@ class Keys:
         return "Keys(…)"
 
 
+def quoted(key: str) -> str:
+    """A key as it stands in a path, percent-encoded."""
+    return key if _PLAIN(key) else quote(key, safe="/~")
+
+
 def path_of(base_path: str, key: str) -> str:
     """The path of an object as it stands in a request, percent-encoded."""
-    return f"{base_path}/{quote(key, safe='/~')}" if key else base_path or "/"
+    return f"{base_path}/{quoted(key)}" if key else base_path or "/"
 
 
 def query_of(parameters: Mapping[str, str]) -> str:
     """The query of a request, percent-encoded and sorted, as it is signed."""
+    if not parameters:
+        return ""
     return "&".join(
         f"{quote(name, safe='~')}={quote(value, safe='~')}"
         for name, value in sorted(parameters.items())
@@ -62,19 +74,23 @@ class Request:
     payload: str = EMPTY_SHA256
 
 
-def signed_headers(request: Request, keys: Keys, region: str, now: datetime) -> dict[str, str]:
+def written_now() -> str:
+    """This moment, as requests and signatures have it."""
+    return _written(int(time.time()))
+
+
+def signed_headers(request: Request, keys: Keys, region: str, at: str) -> dict[str, str]:
     """The headers of a signed request to S3.
 
     Args:
         request: The request.
         keys: The access key.
         region: Of the bucket.
-        now: UTC.
+        at: When it is made; see `written_now`.
 
     Returns:
         These, and all that the signature needs.
     """
-    at = _written(now.replace(microsecond=0))
     headers = {
         "host": request.host,
         "x-amz-content-sha256": request.payload,
@@ -90,23 +106,30 @@ def signed_headers(request: Request, keys: Keys, region: str, now: datetime) -> 
     scope = f"{at[:8]}/{region}/s3/aws4_request"
     digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     text = f"{_ALGORITHM}\n{at}\n{scope}\n{digest}"
-    key = _signing_key(keys.secret_access_key, at[:8], region)
-    signature = hmac.digest(key, text.encode(), "sha256").hex()
+    inner, outer = (one.copy() for one in _begun(keys.secret_access_key, at[:8], region))
+    inner.update(text.encode())
+    outer.update(inner.digest())
     headers["authorization"] = (
         f"{_ALGORITHM} Credential={keys.access_key_id}/{scope}, "
-        f"SignedHeaders={signed}, Signature={signature}"
+        f"SignedHeaders={signed}, Signature={outer.hexdigest()}"
     )
     return headers
 
 
 @lru_cache(maxsize=8)
-def _signing_key(secret: str, day: str, region: str) -> bytes:
+def _begun(secret: str, day: str, region: str) -> "tuple[hashlib._Hash, hashlib._Hash]":
+    """The two hashes of an HMAC (RFC 2104) with the key of the day, up to where the text begins.
+
+    `hmac.digest` begins anew each time, which OpenSSL 3 takes several times as long for.
+    """
     key = f"AWS4{secret}".encode()
     for part in (day, region, "s3", "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return key
+    block = key.ljust(_BLOCK_BYTES, b"\0")
+    inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in block)) for pad in _PADS)
+    return inner, outer
 
 
 @lru_cache(maxsize=4)
-def _written(now: datetime) -> str:
-    return now.strftime("%Y%m%dT%H%M%SZ")
+def _written(second: int) -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))

@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode
 
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
+from s3pipelines.core.storage.http.signing import quoted
 from s3pipelines.core.storage.verbs.values import Copied, Origin, Writing
 from s3pipelines.core.storage.verbs.xml import parse, text
 
@@ -42,7 +43,7 @@ def _etag(body: bytes) -> str:
 
 def origin_headers(origin: Origin) -> dict[str, str]:
     """What names the origin, and the ETag that it must have."""
-    named = f"{origin.bucket}/{quote(origin.key, safe='/~')}"
+    named = f"{origin.bucket}/{quoted(origin.key)}"
     if origin.version_id:
         named += f"?versionId={quote(origin.version_id, safe='')}"
     return {

@@ -1,4 +1,3 @@
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from botocore.auth import S3SigV4Auth
@@ -13,6 +12,7 @@ from s3pipelines.core.storage.http.signing import (
     path_of,
     query_of,
     signed_headers,
+    written_now,
 )
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
@@ -34,7 +34,7 @@ def test_a_request_is_signed_as_botocore_signs_it(
     path, parameters = path_of("/bucket", key), query_of(query)
     request = Request(method, "s3.example:9000", path, parameters, more)
     keys = Keys("AKID", "secret/key", token)
-    ours = signed_headers(request, keys, region, datetime.now(UTC))
+    ours = signed_headers(request, keys, region, written_now())
 
     url = f"http://s3.example:9000{path}" + (f"?{parameters}" if parameters else "")
     theirs = AWSRequest(method, url, headers=dict(more))
