@@ -37,7 +37,7 @@ def _documented(column: str) -> dict[str, bool]:
 
 
 def _probe(client: BucketClient):
-    return probe_preconditions(client, "p/", "test")
+    return probe_preconditions(client, "p/", "test", versioned=True)
 
 
 @in_both_kinds_of_buckets

@@ -5,7 +5,7 @@ whoever works on a shard holds the lease of the shard, and looks whether its epo
 latest one before it commits anything.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
@@ -26,6 +26,7 @@ from s3pipelines.core.errors import (
 from s3pipelines.core.sources.registry import get_source, whoami
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.http.loops import LoopThread
+from s3pipelines.core.storage.http.places import KnownPlaces
 from s3pipelines.core.storage.leases import holder_of
 
 
@@ -61,6 +62,7 @@ class Opened:
     application: Application
     plan: Plan
     source: Source
+    places: KnownPlaces = field(default_factory=KnownPlaces)
 
 
 def open_application(
@@ -99,8 +101,9 @@ def open_application(
     if not alone:
         refuse_if_busy(catalog, plan)
     refuse_broken_versions(catalog, source, plan, action)
+    places = KnownPlaces()
     with LoopThread() as loop:
-        facts = loop.run(find_facts(catalog, source, plan, action))
+        facts = loop.run(find_facts(catalog, source, plan, action, places))
     latest, tag = _latest(catalog, plan_id)
     application = Application(
         plan_id=plan_id,
@@ -114,7 +117,7 @@ def open_application(
         facts=facts,
     )
     _write(catalog, application, tag)
-    return Opened(application, plan, source)
+    return Opened(application, plan, source, places)
 
 
 def current_application(catalog: Catalog, plan_id: str, epoch: int) -> Opened:

@@ -1,27 +1,29 @@
 """The buckets that a plan reads and writes, each with its client, open for one event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from s3pipelines.core.batch.actions.action import Action
 from s3pipelines.core.batch.plans import Plan
 from s3pipelines.core.batch.targets import target_access, trash_location
+from s3pipelines.core.batch.trials import enforced_at
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.access import Access, same_endpoint
 from s3pipelines.core.storage.clients import endpoint_of
 from s3pipelines.core.storage.http.client import BucketClient
-from s3pipelines.core.storage.http.places import bucket_place
+from s3pipelines.core.storage.http.places import KnownPlaces
 from s3pipelines.core.storage.locations import S3Location
-from s3pipelines.core.storage.verbs.probe import Enforced, probe_preconditions
+from s3pipelines.core.storage.verbs.probe import Enforced
 from s3pipelines.core.storage.verbs.versioning import bucket_versioning
 
-# 256 in flight reach nine tenths of what 30 ms of latency allow.
-IN_FLIGHT = 256
-_PROBES_IN_FLIGHT = 8
+# At 30 ms of latency, as many as one core of this machine has something to do with.
+IN_FLIGHT = 512
+_PROBES_IN_FLIGHT = 16
 # Each holds up to eight parts of 8 MB, so that these take half a gigabyte at the most.
 _PASSING_AT_A_TIME = 8
 
@@ -93,7 +95,9 @@ class Sites:
         return origin.identity.anonymous or origin.identity == target.identity
 
 
-async def find_facts(catalog: Catalog, source: Source, plan: Plan, action: Action) -> PlanFacts:
+async def find_facts(
+    catalog: Catalog, source: Source, plan: Plan, action: Action, places: KnownPlaces
+) -> PlanFacts:
     """Ask the buckets what they are like, and try on small objects what may be done there.
 
     Raises:
@@ -101,19 +105,31 @@ async def find_facts(catalog: Catalog, source: Source, plan: Plan, action: Actio
         InvalidInput: There is no place for what the plan removes.
         StorageError: A bucket cannot be asked.
     """
-    own = source.access(catalog.access)
-    mapping, trash = action.mapping, None
-    found = await _facts(plan, source.location, own, changes=action.changes_source)
-    target = found
-    if mapping is not None:
-        to = mapping.to
-        target = await _facts(plan, to, target_access(catalog, source, to), changes=True)
-    removed_from = {"source": found, "target": target}.get(action.trash_of or "")
     if action.of_trash:
         _refuse_other_trash(catalog, source, plan)
+    own, mapping = source.access(catalog.access), action.mapping
+    ask = partial(_facts, catalog, plan, places)
+    questions = [partial(ask, "source", source.location, own, changes=action.changes_source)]
+    if mapping is not None:
+        access = target_access(catalog, source, mapping.to)
+        questions.append(partial(ask, "target", mapping.to, access, changes=True))
+    facts = await _all_of(questions)
+    found, target = facts[0], facts[-1]
+    removed_from = {"source": found, "target": target}.get(action.trash_of or "")
+    trash = None
     if action.of_trash or (removed_from is not None and not removed_from.keeps_versions):
-        trash = await _facts(plan, trash_location(catalog, source), catalog.access, changes=True)
+        trash = await ask("trash", trash_location(catalog, source), catalog.access, changes=True)
     return PlanFacts(found, target, trash)
+
+
+async def _all_of(questions: Sequence[Callable[[], Awaitable[SiteFacts]]]) -> list[SiteFacts]:
+    """All of them end before the first error is raised, so that none leaves its trials behind."""
+    asked = (question() for question in questions)
+    ended = await asyncio.gather(*asked, return_exceptions=True)
+    for one in ended:
+        if isinstance(one, BaseException):
+            raise one
+    return [one for one in ended if isinstance(one, SiteFacts)]
 
 
 def _refuse_other_trash(catalog: Catalog, source: Source, plan: Plan) -> None:
@@ -125,25 +141,53 @@ def _refuse_other_trash(catalog: Catalog, source: Source, plan: Plan) -> None:
         )
 
 
-async def _facts(plan: Plan, location: S3Location, access: Access, *, changes: bool) -> SiteFacts:
-    place = bucket_place(access, location.bucket)
+async def _facts(
+    catalog: Catalog,
+    plan: Plan,
+    places: KnownPlaces,
+    role: str,
+    location: S3Location,
+    access: Access,
+    *,
+    changes: bool,
+) -> SiteFacts:
+    place = places.of(access, location.bucket)
     async with BucketClient(place, most_in_flight=_PROBES_IN_FLIGHT) as client:
-        keeps_versions = await bucket_versioning(client) == "Enabled"
-        enforced = Enforced()
+        versioning, enforced = await bucket_versioning(client), Enforced()
         if changes:
-            enforced = await probe_preconditions(client, location.prefix, plan.id)
-    return SiteFacts(location, keeps_versions, enforced)
+            enforced = await enforced_at(
+                catalog,
+                client,
+                place,
+                access,
+                location,
+                purpose=f"{plan.id}-{role}",
+                versioned=versioning is not None,
+            )
+    return SiteFacts(location, versioning == "Enabled", enforced)
 
 
 @asynccontextmanager
 async def open_sites(
-    catalog: Catalog, source: Source, plan: Plan, facts: PlanFacts
+    catalog: Catalog,
+    source: Source,
+    plan: Plan,
+    facts: PlanFacts,
+    places: KnownPlaces,
 ) -> AsyncIterator[Sites]:
-    """Open the buckets of a plan, with what was found out about them."""
+    """Open the buckets of a plan, with what was found out about them.
+
+    Args:
+        catalog: Where the plan is.
+        source: Its source.
+        plan: The plan.
+        facts: What was found out.
+        places: Where the buckets are, as far as that is known.
+    """
     async with AsyncExitStack() as stack:
 
         async def opened(facts: SiteFacts, access: Access) -> Site:
-            place = bucket_place(access, facts.location.bucket)
+            place = places.of(access, facts.location.bucket)
             client = BucketClient(place, most_in_flight=IN_FLIGHT)
             await stack.enter_async_context(client)
             # Once: to find out the endpoint takes 30 ms.

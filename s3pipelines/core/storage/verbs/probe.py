@@ -4,9 +4,10 @@ Servers differ: S3 itself came to compare `If-None-Match` of a copy later than t
 others ignore what they do not know, which looks like success.
 """
 
+import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from s3pipelines.core.errors import AccessDenied, Gone, PreconditionFailed, StorageError
 from s3pipelines.core.storage.http.client import BucketClient
@@ -21,6 +22,11 @@ from s3pipelines.core.storage.verbs.versions import list_versions_of_key
 
 PROBE_NAME = ".s3pipelines-probe-"
 _OTHER_ETAG = "0" * 32
+_ONLY_NEW = {"if-none-match": "*"}
+_TAGS, _OTHER_TAGS = {"probe": "1"}, {"probe": "2"}
+# Each question has an object of its own, and some have more beside it.
+_TWINS = ("-a", "-b", "-c")
+Answer = dict[str, bool]
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,9 @@ class Enforced:
     multipart_takes_tags: bool = False
 
 
-async def probe_preconditions(client: BucketClient, prefix: str, purpose: str) -> Enforced:
+async def probe_preconditions(
+    client: BucketClient, prefix: str, purpose: str, *, versioned: bool
+) -> Enforced:
     """Try each precondition on small objects below a prefix, and remove them again.
 
     Args:
@@ -59,92 +67,111 @@ async def probe_preconditions(client: BucketClient, prefix: str, purpose: str) -
         prefix: Where the objects go.
         purpose: A part of their names, for which nobody else probes at the same time: what a
             process left that was killed is removed by the next one.
+        versioned: The bucket keeps versions, or once did.
 
     Raises:
         AccessDenied: Objects may not be written, copied or deleted there; the line says which.
         StorageError: The bucket cannot be asked.
     """
     name = f"{prefix}{PROBE_NAME}{purpose}"
+    keys = {question: f"{name}-{number}" for number, question in enumerate(_QUESTIONS, 1)}
+    asked = [question(client, key) for question, key in keys.items()]
+    enforced = Enforced()
     try:
-        for key in (name, f"{name}-2"):
-            await _remove(client, key)
-        return await _probe(client, name)
+        # All of them end before what they wrote is removed.
+        for answer in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            enforced = replace(enforced, **answer)
     except AccessDenied as error:
         raise AccessDenied(
             f"A trial below s3://{client.bucket}/{prefix} was refused: {error.message}",
             hint="Grant this identity s3:PutObject, s3:GetObject and s3:DeleteObject there.",
         ) from error
     finally:
-        for key in (name, f"{name}-2"):
-            await _remove(client, key)
+        written = [key + twin for key in keys.values() for twin in ("", *_TWINS)]
+        await _remove(client, written, versioned=versioned)
+    return enforced
 
 
-async def _probe(client: BucketClient, key: str) -> Enforced:
-    first = await put_bytes(client, key, b"probe")
-    twin = f"{key}-2"
-    origin = Origin(client.bucket, key, first.etag)
+async def _of_copies(client: BucketClient, key: str) -> Answer:
+    written = await put_bytes(client, key, b"probe")
+    origin, twin = Origin(client.bucket, key, written.etag), f"{key}{_TWINS[0]}"
     await copy(client, twin, origin, Writing(states_condition=False))
     other = Origin(client.bucket, key, _OTHER_ETAG)
-    to_nothing = await _is_refused(copy(client, twin, origin, Writing()))
-    wrong_source = await _is_refused(copy(client, twin, other, Writing(replaces=first.etag)))
-    wrong_target = await _is_refused(copy(client, twin, origin, Writing(replaces=_OTHER_ETAG)))
-    new = await _is_refused(put_bytes(client, key, b"probe", {"if-none-match": "*"}))
-    only_new = {"if-none-match": "*"}
-    in_parts = await _is_refused(_put_in_parts(client, key, b"probe", condition=only_new))
-    one = await _keeps(client, key, [await delete_one(client, Doomed(key, etag=_OTHER_ETAG))])
-    doomed = [Doomed(twin, etag=_OTHER_ETAG)]
-    many = await _keeps(client, twin, await delete_many(client, doomed))
-    tags = await _has_tags(client, key)
-    return Enforced(
-        put_if_none_match=new,
-        copy_source_if_match=wrong_source,
-        copy_if_none_match=to_nothing,
-        copy_if_match=wrong_target,
-        delete_if_match=one,
-        delete_many_etags=many,
-        multipart_if_none_match=in_parts,
-        copy_takes_tags=not tags or await _copy_takes_tags(client, key, twin),
-        multipart_takes_tags=not tags or await _multipart_takes_tags(client, twin),
+    # Of the same bytes, so that none of these changes what the others are about.
+    to_nothing, wrong_source, wrong_target = await asyncio.gather(
+        _is_refused(copy(client, twin, origin, Writing())),
+        _is_refused(copy(client, twin, other, Writing(replaces=written.etag))),
+        _is_refused(copy(client, twin, origin, Writing(replaces=_OTHER_ETAG))),
     )
+    return {
+        "copy_if_none_match": to_nothing,
+        "copy_source_if_match": wrong_source,
+        "copy_if_match": wrong_target,
+    }
 
 
-async def _has_tags(client: BucketClient, key: str) -> bool:
-    """Whether objects can be tagged here, and this identity may do so; if not, none get lost."""
-    tags = {"probe": "1"}
+async def _of_puts(client: BucketClient, key: str) -> Answer:
+    await put_bytes(client, key, b"probe")
+    return {"put_if_none_match": await _is_refused(put_bytes(client, key, b"probe", _ONLY_NEW))}
+
+
+async def _of_parts(client: BucketClient, key: str) -> Answer:
+    await put_bytes(client, key, b"probe")
+    attempt = _put_in_parts(client, key, b"probe", condition=_ONLY_NEW)
+    return {"multipart_if_none_match": await _is_refused(attempt)}
+
+
+async def _of_deletes(client: BucketClient, key: str) -> Answer:
+    await put_bytes(client, key, b"probe")
+    deleted = await delete_one(client, Doomed(key, etag=_OTHER_ETAG))
+    return {"delete_if_match": await _keeps(client, key, [deleted])}
+
+
+async def _of_many_deletes(client: BucketClient, key: str) -> Answer:
+    await put_bytes(client, key, b"probe")
+    deleted = await delete_many(client, [Doomed(key, etag=_OTHER_ETAG)])
+    return {"delete_many_etags": await _keeps(client, key, deleted)}
+
+
+async def _of_tags(client: BucketClient, key: str) -> Answer:
+    etag = await _tagged(client, key)
+    if etag is None:
+        return {"copy_takes_tags": True, "multipart_takes_tags": True}
+    origin = Origin(client.bucket, key, etag)
+    kept, given, in_parts = (f"{key}{twin}" for twin in _TWINS)
+    described = Writing(described=Described(), states_condition=False)
+    other = Writing(tags=_OTHER_TAGS, states_condition=False)
+    keeps, takes, takes_in_parts = await asyncio.gather(
+        _has_tags(client, kept, copy(client, kept, origin, described), _TAGS),
+        _has_tags(client, given, copy(client, given, origin, other), _OTHER_TAGS),
+        _has_tags(client, in_parts, _put_tagged_in_parts(client, in_parts), _TAGS),
+    )
+    return {"copy_takes_tags": keeps and takes, "multipart_takes_tags": takes_in_parts}
+
+
+async def _tagged(client: BucketClient, key: str) -> str | None:
+    """The ETag of an object with tags; None if there are no tags here, and so none gets lost."""
     try:
-        await put_bytes(client, key, b"probe", tag_header(tags))
+        written = await put_bytes(client, key, b"probe", tag_header(_TAGS))
+        return written.etag if await get_tags(client, key) == _TAGS else None
+    except StorageError:
+        return None
+
+
+async def _has_tags(
+    client: BucketClient, key: str, writing: Awaitable[object], tags: dict[str, str]
+) -> bool:
+    try:
+        await writing
         return await get_tags(client, key) == tags
     except StorageError:
         return False
 
 
-async def _copy_takes_tags(client: BucketClient, key: str, twin: str) -> bool:
-    try:
-        origin = await _origin(client, key)
-        for writing, tags in (
-            (Writing(described=Described(), states_condition=False), {"probe": "1"}),
-            (Writing(tags={"probe": "2"}, states_condition=False), {"probe": "2"}),
-        ):
-            await copy(client, twin, origin, writing)
-            if await get_tags(client, twin) != tags:
-                return False
-    except StorageError:
-        return False
-    return True
-
-
-async def _multipart_takes_tags(client: BucketClient, key: str) -> bool:
-    tags = {"probe": "3"}
-    try:
-        await _put_in_parts(client, key, b"probe", headers=tag_header(tags))
-        return await get_tags(client, key) == tags
-    except StorageError:
-        return False
-
-
-async def _origin(client: BucketClient, key: str) -> Origin:
-    found = await head(client, key)
-    return Origin(client.bucket, key, found.etag if found else _OTHER_ETAG)
+def _put_tagged_in_parts(client: BucketClient, key: str) -> Awaitable[Copied]:
+    return _put_in_parts(client, key, b"probe", headers=tag_header(_TAGS))
 
 
 async def _put_in_parts(
@@ -182,9 +209,24 @@ async def _keeps(client: BucketClient, key: str, deleted: list[Deleted]) -> bool
     return await head(client, key) is not None
 
 
-async def _remove(client: BucketClient, key: str) -> None:
+async def _remove(client: BucketClient, keys: list[str], *, versioned: bool) -> None:
     # Whatever came before: what is left behind would be a riddle for whoever finds it.
+    doomed = [Doomed(key) for key in keys]
     with suppress(StorageError):
-        await delete_one(client, Doomed(key))
-        versions = await list_versions_of_key(client, key)
-        await delete_many(client, [Doomed(key, one.version_id) for one in versions])
+        try:
+            await delete_many(client, doomed)
+        except StorageError:
+            await asyncio.gather(*(delete_one(client, one) for one in doomed))
+        if not versioned:
+            return
+        # Not every server says which markers it has set.
+        found = await asyncio.gather(*(list_versions_of_key(client, key) for key in keys))
+        versions = [
+            Doomed(key, one.version_id)
+            for key, all_of_it in zip(keys, found, strict=True)
+            for one in all_of_it
+        ]
+        await delete_many(client, versions)
+
+
+_QUESTIONS = (_of_copies, _of_puts, _of_parts, _of_deletes, _of_many_deletes, _of_tags)

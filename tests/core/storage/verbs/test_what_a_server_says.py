@@ -1,8 +1,8 @@
 """What the verbs make of answers that moto does not give."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -16,7 +16,7 @@ from s3pipelines.core.storage.verbs.delete import Doomed, delete_many
 from s3pipelines.core.storage.verbs.head import head
 from s3pipelines.core.storage.verbs.multipart import upload_part, write_in_parts
 from s3pipelines.core.storage.verbs.object_lock import bucket_object_lock
-from s3pipelines.core.storage.verbs.probe import probe_preconditions
+from s3pipelines.core.storage.verbs.probe import Enforced, probe_preconditions
 from s3pipelines.core.storage.verbs.values import Copied, DefaultRetention, Lock
 from tests.core.storage.fake_s3 import Answer, Asked, FakeS3, error_answer, fake_s3
 
@@ -124,6 +124,10 @@ def test_an_upload_that_never_was_is_a_plain_error(server: FakeS3) -> None:
     assert not isinstance(caught.value, PreconditionFailed)
 
 
+def _probe(client: BucketClient) -> Coroutine[Any, Any, Enforced]:
+    return probe_preconditions(client, "", "test", versioned=False)
+
+
 def test_a_server_that_compares_nothing_is_not_taken_for_one_that_does(server: FakeS3) -> None:
     def answer(asked: Asked) -> Answer:
         body = b"<R><UploadId>u</UploadId><ETag>e</ETag><IsTruncated>false</IsTruncated></R>"
@@ -131,7 +135,9 @@ def test_a_server_that_compares_nothing_is_not_taken_for_one_that_does(server: F
 
     server.answer = answer
     enforced = _with_client(
-        server.access(), "bucket", lambda client: probe_preconditions(client, "", "test")
+        server.access(),
+        "bucket",
+        lambda client: probe_preconditions(client, "", "test", versioned=False),
     )
     assert not enforced.multipart_if_none_match
 
@@ -145,7 +151,9 @@ def test_a_server_that_compares_when_an_upload_is_completed_is_known(server: Fak
 
     server.answer = answer
     enforced = _with_client(
-        server.access(), "bucket", lambda client: probe_preconditions(client, "", "test")
+        server.access(),
+        "bucket",
+        lambda client: probe_preconditions(client, "", "test", versioned=False),
     )
     assert enforced.multipart_if_none_match
     assert any(asked.method == "DELETE" and "uploadId" in asked.query for asked in server.asked)
