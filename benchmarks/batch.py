@@ -13,7 +13,10 @@ from benchmarks.reporting import spread, table
 _LATENCIES_MS = (0, 30)
 _MOST_OBJECTS = 10_000
 _FROM, _TO = "originals", "targets"
-_HEAD = ("contender", "wall s", "plan s", "apply s", "objects/s", "of apply", "CPU s", "peak MB")
+_HEAD = (
+    "contender", "wall s", "first s", "plan s", "apply s", "objects/s", "of apply", "CPU s",
+    "peak MB"
+)  # fmt: skip
 # What s5cmd calls it, our action, and what that is told.
 _KINDS = (("cp", "copy"), ("mv", "move"), ("rm", "delete"))
 
@@ -44,12 +47,12 @@ def run(objects: int, rounds: int) -> str:
 
 
 def _one(runs: Runs, program: str, theirs: str, ours: str, objects: int, latency_ms: int) -> None:
-    """Each finds the same objects in a server of its own."""
+    """Each finds the same objects in a server of its own; ours has one more, for a first plan."""
     command = [program, theirs, f"s3://{_FROM}/*", *([] if theirs == "rm" else [f"s3://{_TO}/"])]
     with _filled(objects, latency_ms) as server:
         call = [command[0], "--endpoint-url", server.endpoint, *command[1:]]
         runs[f"`s5cmd {theirs}`"].append(measure(call, server.environment()))
-    with _filled(objects, latency_ms) as server, tempfile.TemporaryDirectory() as catalog:
+    with _filled(objects + 1, latency_ms) as server, tempfile.TemporaryDirectory() as catalog:
         environment = server.environment()
         contend("register", catalog, "originals", f"s3://{_FROM}", environment=environment)
         contend("refresh", catalog, "originals", environment=environment)
@@ -77,6 +80,7 @@ def _rows(runs: Runs, objects: int) -> str:
             [
                 name,
                 spread([one.wall_s for one in measured], 2),
+                spread([one["first_s"] for one in said], 2) if said else "",
                 spread([one["plan_s"] for one in said], 2) if said else "",
                 spread(applied, 2) if said else "all",
                 spread([objects / one.wall_s for one in measured], 0),
