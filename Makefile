@@ -18,7 +18,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
+# A second look at the front end: where there was no network the first time, there may be one now.
 setup: $(STAMP) ## make .venv from requirements.lock (PYTHON=… chooses the interpreter)
+	@$(BIN)/python -m s3pipelines.viewer.frontend
 
 demo: $(STAMP) ## try it: a local S3, sample images and the Dagster UI, no account needed
 	@if [ -t 1 ]; then exec $(BIN)/s3pipelines demo; else exec $(BIN)/s3pipelines demo --once; fi
@@ -85,5 +87,6 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "Installing $$(grep -c '^[a-z0-9]' requirements.lock) pinned packages into .venv (a minute or two)"
 	@$(PIP) install --quiet --require-hashes -r requirements.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m s3pipelines.viewer.frontend
 	@touch $@
 	@echo "Ready: $$($(BIN)/python --version) in .venv"

@@ -19,6 +19,22 @@ _LYING = range(5, 9)
 
 
 @dataclass(frozen=True)
+class PublishedPyramid:
+    """A pyramid, as its row tells of it.
+
+    Attributes:
+        uri: Where it lies.
+        sha256: Of its bytes, in hexadecimal; another file has another one.
+    """
+
+    uri: str
+    size_bytes: int
+    width_px: int
+    height_px: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class GalleryItem:
     """One object as the gallery shows it.
 
@@ -32,6 +48,7 @@ class GalleryItem:
         reason: Why there is none, in one word: one of `outcomes.Reason` or `not_made_yet`.
         detail: The same in a sentence; may be empty.
         failed: It is an image that is bad, or could not be had.
+        pyramid: Its latest pyramid; None if there is none.
     """
 
     key: str
@@ -46,6 +63,7 @@ class GalleryItem:
     reason: str | None
     detail: str
     failed: bool
+    pyramid: PublishedPyramid | None = None
 
 
 def shows(item: GalleryItem, show: Show) -> bool:
@@ -76,6 +94,7 @@ def item_of(row: Mapping[str, Any], source: Source, params: ThumbnailParams) -> 
         reason=reason,
         detail=detail,
         failed=reason != NOT_MADE_YET and is_failure(reason, row["extension"]),
+        pyramid=PublishedPyramid(**row["pyramid"]) if row["pyramid"] else None,
     )
 
 
