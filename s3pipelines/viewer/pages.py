@@ -14,6 +14,7 @@ from s3pipelines.core.preview.gallery import Gallery, PageRequest
 from s3pipelines.core.preview.items import GalleryItem, Show
 from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.viewer.templating import render
+from s3pipelines.viewer.zoom import zoom_address
 
 _FILTERS: dict[Show, str] = {"all": "All", "images": "Images", "failed": "Failed"}
 _NOTHING: dict[Show, str] = {
@@ -61,6 +62,13 @@ class _Tile:
             return None
         kind, params, _, file = self.item.thumbnail.split("/")
         return f"/sources/{self.source_id}/{kind}/{params}/{file}"
+
+    @property
+    def zoom(self) -> str | None:
+        """The address of the page that zooms into its pyramid."""
+        if self.item.pyramid is None:
+            return None
+        return zoom_address(self.source_id, self.item.key)
 
 
 def source_page(gallery: Gallery, source_id: str, query: Mapping[str, str]) -> Response:
