@@ -9,6 +9,8 @@ CHAOS_EVENTS ?= 100000
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Whoever is first sets up all of it; later, only `make setup` asks for what may be missing.
+READY := $(if $(wildcard $(STAMP)),$(STAMP),setup)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -18,17 +20,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
-# A second look at the front end: where there was no network the first time, there may be one now.
-setup: $(STAMP) ## make .venv from requirements.lock (PYTHON=… chooses the interpreter)
+# The front end is asked for each time, where it is missing: without a network, all else is ready.
+setup: $(READY) ## make .venv from requirements.lock (PYTHON=… chooses the interpreter)
 	@$(BIN)/python -m s3pipelines.viewer.frontend
 
-demo: $(STAMP) ## try it: a local S3, sample images and the Dagster UI, no account needed
+demo: $(READY) ## try it: a local S3, sample images and the Dagster UI, no account needed
 	@if [ -t 1 ]; then exec $(BIN)/s3pipelines demo; else exec $(BIN)/s3pipelines demo --once; fi
 
 up: $(STAMP) ## run the Dagster UI and its daemon on your own sources
 	@exec $(BIN)/s3pipelines up
 
-test: $(STAMP) ## run the tests (PYTEST_ARGS="-k name" chooses some)
+test: $(READY) ## run the tests (PYTEST_ARGS="-k name" chooses some)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 chaos: $(STAMP) ## kill the takers of events, and see that none is lost (CHAOS_EVENTS=1000000)
@@ -87,6 +89,5 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "Installing $$(grep -c '^[a-z0-9]' requirements.lock) pinned packages into .venv (a minute or two)"
 	@$(PIP) install --quiet --require-hashes -r requirements.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m s3pipelines.viewer.frontend
 	@touch $@
 	@echo "Ready: $$($(BIN)/python --version) in .venv"

@@ -16,10 +16,16 @@ from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.viewer.templating import render
 from s3pipelines.viewer.zoom import zoom_address
 
-_FILTERS: dict[Show, str] = {"all": "All", "images": "Images", "failed": "Failed"}
+_FILTERS: dict[Show, str] = {
+    "all": "All",
+    "images": "Images",
+    "pyramids": "Pyramids",
+    "failed": "Failed",
+}
 _NOTHING: dict[Show, str] = {
     "all": "No object of this source is in the index.",
     "images": "No thumbnail was made of this source.",
+    "pyramids": "No pyramid was made of this source. Make some: s3pipelines images pyramids.",
     "failed": "Nothing failed.",
 }
 _PAGE_SIZE = re.compile(r"[0-9]{1,4}")

@@ -10,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, get_args
 
 import duckdb
 
@@ -54,7 +54,8 @@ class PageRequest:
         before: Token: what comes before that page.
         page_size: Most items on it.
         prefix: Only keys that begin so, below the source's own prefix.
-        show: `all`; `images`: what has a thumbnail; `failed`: what ought to have one, and why not.
+        show: `all`; `images`: what has a thumbnail; `pyramids`: what can be zoomed into; `failed`:
+            what ought to have a thumbnail, and why not.
     """
 
     after: str | None = None
@@ -72,10 +73,10 @@ class PageRequest:
             )
         if _SURROGATES.search(self.prefix):
             raise InvalidInput("The prefix is not valid Unicode.", hint="Write it anew.")
-        if self.show not in ("all", "images", "failed"):
+        if self.show not in get_args(Show):
             raise InvalidInput(
                 f"There is nothing called {self.show!r} to show.",
-                hint="Choose all, images or failed.",
+                hint="Choose all, images, pyramids or failed.",
             )
 
 

@@ -39,7 +39,7 @@ class Tables:
         """The files that tell which keys come next."""
         if show == "all":
             return self.objects + self.tail
-        return self.derivatives if show == "images" else self.derivatives + self.images
+        return self.derivatives + self.images if show == "failed" else self.derivatives
 
 
 def candidates(
@@ -63,6 +63,7 @@ def candidates(
     query = {
         "all": f"SELECT key FROM {objects} WHERE {condition}",
         "images": f"SELECT key FROM {made} WHERE {ours} AND error IS NULL",
+        "pyramids": f"SELECT key FROM {made} WHERE {condition} AND {_PYRAMIDS}",
         "failed": f"SELECT key FROM {made} WHERE {ours} AND {_FAILED} "
         f"UNION ALL SELECT key FROM {headers} WHERE {condition} AND {_FAILED}",
     }[show]

@@ -11,7 +11,7 @@ from s3pipelines.core.imaging.thumbnails import ThumbnailParams, thumbnail_name
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.ranged_reads import ARCHIVED_CLASSES
 
-Show = Literal["all", "images", "failed"]
+Show = Literal["all", "images", "pyramids", "failed"]
 
 NOT_MADE_YET = "not_made_yet"
 # EXIF orientations that lay an image on its side.
@@ -70,6 +70,8 @@ def shows(item: GalleryItem, show: Show) -> bool:
     """Whether a gallery of that kind shows the item."""
     if show == "images":
         return item.thumbnail is not None
+    if show == "pyramids":
+        return item.pyramid is not None
     return item.failed if show == "failed" else True
 
 

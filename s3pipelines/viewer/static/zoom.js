@@ -37,6 +37,12 @@
     return new Rect(left / width, (top / height) * slope, across / width, (down / height) * slope);
   };
 
+  // OpenSeadragon would write a style element into the page, which the policy forbids, unless it
+  // finds one. This is one by its name only, of no namespace; the rule itself is in viewer.css.
+  const styled = document.createElementNS(null, "style");
+  styled.setAttribute("data-openseadragon-mobile-css", "");
+  document.head.append(styled);
+
   const viewer = OpenSeadragon({
     element: place,
     tileSources: source,
