@@ -108,6 +108,7 @@ def _described(source_id: str, key: str, pyramid: Zoomable) -> str:
             "tiles": f"/tiles/{quote(source_id, safe='')}/",
             "query": urlencode({"key": key, "v": _version(pyramid)}),
             "tile": pyramid.file.tile_px,
+            "transparent": pyramid.file.may_be_transparent,
             "levels": levels,
         }
     )

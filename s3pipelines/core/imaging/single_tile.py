@@ -27,6 +27,8 @@ _COPIED = frozenset(
     {258, 259, 262, 266, 277, 284, 317, 320, 322, 323, 338, 339, 347, 529, 530, 531, 532, _PROFILE}
 )
 _INTERLEAVED = 1
+# Of both orders of bytes: TIFF, and BigTIFF.
+_MAGIC = frozenset({b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"})
 _MOST_VALUE_BYTES = 8 * 1024 * 1024
 _MOST_TILE_BYTES = 64 * 1024 * 1024
 _BLOCK_BYTES = 64 * 1024
@@ -105,6 +107,8 @@ class PyramidFile:
     def __init__(self, source: ByteSource) -> None:
         self._source = source
         file = BlockFile(source)
+        if file.read_at(0, 4) not in _MAGIC:
+            raise Refused("unsupported", "It is no TIFF.")
         self._layout = Layout(file)
         tiff = read_tiff(file)
         parts = [tiff.first, *(page for page in tiff.pages[1:] if page.reduced), *tiff.levels]
@@ -144,6 +148,11 @@ class PyramidFile:
         """Its numbers may be measurements, which are made visible by a look at the whole."""
         return self._directories[-1].bits != 8
 
+    @property
+    def may_be_transparent(self) -> bool:
+        """It has more bands than colours, or is CMYK."""
+        return self._directories[-1].bands not in (1, 3)
+
     def _entries(self, directory: Directory) -> dict[int, Entry]:
         entries = {entry.tag: entry for entry in self._layout.entries(directory.offset)[0]}
         if _PROFILE not in entries:
@@ -161,8 +170,9 @@ class PyramidFile:
         length = self._layout.number_at(entries[_LENGTHS], where)
         if length > _MOST_TILE_BYTES:
             raise Refused("too_large", f"A tile of {length:,} bytes is too large.")
-        data = self._source.read_range(offset, length)
-        if not length or len(data) != length:
+        here = length and offset + length <= self._source.size_bytes
+        data = self._source.read_range(offset, length) if here else b""
+        if not here or len(data) != length:
             raise Refused("truncated", "A tile of the TIFF is missing, or cut off.")
         return data
 

@@ -20,6 +20,8 @@
     getTileUrl: (level, column, row) =>
       `${pyramid.tiles}${level}/${column}_${row}.webp?${pyramid.query}`,
   });
+  // A tile then takes the place of what is coarser, instead of lying on it.
+  source.hasTransparency = () => pyramid.transparent;
   source.getNumTiles = (level) => new Point(pyramid.levels[level].columns, pyramid.levels[level].rows);
   source.getTileAtPoint = (level, point) => {
     const { width, height, columns, rows } = pyramid.levels[level];
