@@ -11,19 +11,24 @@ from s3pipelines.core.imaging.pyramid_params import PyramidParams
 from s3pipelines.core.imaging.pyramids import Input, make_pyramid
 
 
-def image_file(pixels: np.ndarray) -> bytes:
-    """Pixels as a plain TIFF: grey, RGB, or RGB and alpha."""
+def image_file(pixels: np.ndarray, metadata: dict | None = None) -> bytes:
+    """Pixels as a plain TIFF: grey, RGB, or RGB and alpha; with what tifffile says of its shape."""
     buffer = io.BytesIO()
     kind = "minisblack" if pixels.ndim == 2 else "rgb"
     extra = ["unassalpha"] if pixels.ndim == 3 and pixels.shape[2] == 4 else None
-    tifffile.imwrite(buffer, pixels, photometric=kind, extrasamples=extra)
+    tifffile.imwrite(buffer, pixels, photometric=kind, extrasamples=extra, metadata=metadata)
     return buffer.getvalue()
 
 
 def pyramid_file(pool: DecodePool, pixels: np.ndarray, params: PyramidParams) -> bytes:
     """The pyramid that the project makes of pixels."""
+    return pyramid_of(pool, image_file(pixels), params)
+
+
+def pyramid_of(pool: DecodePool, image: bytes, params: PyramidParams) -> bytes:
+    """The pyramid that the project makes of a TIFF."""
     with tempfile.TemporaryFile() as file:
-        make_pyramid(pool, Input(image_file(pixels), "tif"), params, file)
+        make_pyramid(pool, Input(image, "tif"), params, file)
         file.seek(0)
         return file.read()
 
