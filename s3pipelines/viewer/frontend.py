@@ -88,7 +88,7 @@ def fetch() -> bytes:
         arguments = ["pack", f"{_NAME}@{_VERSION}", "--ignore-scripts", "--loglevel=error"]
         try:
             ended = npm(
-                [*arguments, "--fetch-retries=1"],
+                [*arguments, "--fetch-retries=1", "--fetch-retry-mintimeout=1000"],
                 return_completed_process=True,
                 cwd=folder,
                 capture_output=True,

@@ -25,7 +25,7 @@ _FILTERS: dict[Show, str] = {
 _NOTHING: dict[Show, str] = {
     "all": "No object of this source is in the index.",
     "images": "No thumbnail was made of this source.",
-    "pyramids": "No pyramid was made of this source. Make some: s3pipelines images pyramids.",
+    "pyramids": "No pyramid was made of this source: s3pipelines images pyramids makes them.",
     "failed": "Nothing failed.",
 }
 _PAGE_SIZE = re.compile(r"[0-9]{1,4}")

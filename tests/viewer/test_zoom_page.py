@@ -120,6 +120,16 @@ def test_the_gallery_leads_to_the_picture_and_zooming_to_its_pixels(page: Page):
     assert page.locator(".trouble").is_hidden()
 
 
+def test_a_picture_with_a_thumbnail_is_itself_the_way_to_zoom(page: Page):
+    page.goto("/sources/jpeg")
+    picture = page.locator("a.picture", has=page.locator("img"))
+    assert picture.inner_text() == "Zoom"
+    picture.click()
+    page.wait_for_load_state("networkidle")
+    assert page.url.endswith("/zoom/jpeg?key=charts%2Fjpeg%2Frgb.tif")
+    assert page.locator(".objects").inner_text().split()[::2] == ["2001", "1301"]
+
+
 @pytest.mark.parametrize("page", ["dark"], indirect=True)
 @pytest.mark.parametrize(
     ("codec", "kind"), [(codec, kind) for codec, kinds in CHARTS.items() for kind in kinds]

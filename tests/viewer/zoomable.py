@@ -12,7 +12,7 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.imaging.budget import Slots
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.pyramids import PYRAMID_LIMITS
-from s3pipelines.core.imaging.wishes import work_on
+from s3pipelines.core.imaging.wishes import Work, work_on
 from s3pipelines.core.imaging.work import run
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source, get_source
@@ -79,5 +79,6 @@ def zoomable_pictures(folder: Path) -> Iterator[Served]:
             refresh_index(catalog, source_id)
             made = run(catalog, work_on(get_source(catalog, source_id), "pyramid"), pool=pool)
             assert made.made == images
+        assert run(catalog, Work("jpeg", "thumbnail"), pool=pool).made == 1
     with served(build_app(catalog)) as running:
         yield running

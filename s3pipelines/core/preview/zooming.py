@@ -36,10 +36,12 @@ class Zoomable:
     """A pyramid that can be zoomed into.
 
     Attributes:
+        source_id: The source of its object.
         version: Names the file; one that is made anew has another.
         file: What its levels are, and their tiles.
     """
 
+    source_id: str
     version: str
     file: PyramidFile
 
@@ -94,11 +96,9 @@ class Zooming:
             return known
         published = self._gallery.item(source_id, key).pyramid
         if published is None:
-            raise NotFound(
-                f"{key[:200]!r} has no pyramid.", hint="Make one: s3pipelines images pyramids."
-            )
+            raise NotFound(f"{key[:200]!r} has no pyramid.", hint=_make_one(source_id))
         if known is None or known.version != published.sha256:
-            known = Zoomable(published.sha256, self._opened(source_id, published))
+            known = Zoomable(source_id, published.sha256, self._opened(source_id, published))
         with self._lock:
             self._known[source_id, key] = (time.monotonic(), known)
             self._known.move_to_end((source_id, key))
@@ -120,7 +120,7 @@ class Zooming:
         except IndexError as error:
             raise NotFound("There is no such tile.", hint="Open the picture anew.") from error
         except Refused as error:
-            raise _damaged(error) from error
+            raise _damaged(error, pyramid.source_id) from error
 
     def close(self) -> None:
         """End the workers; a tile that is asked for later starts new ones."""
@@ -147,7 +147,7 @@ class Zooming:
         try:
             return PyramidFile(_Published(self._files(source_id), name, published.size_bytes))
         except Refused as error:
-            raise _damaged(error) from error
+            raise _damaged(error, source_id) from error
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,12 @@ class _Published:
         return self.files.read(self.name, offset, min(length, self.size_bytes - offset))
 
 
-def _damaged(error: Refused) -> Unreadable:
+def _make_one(source_id: str) -> str:
+    return f"Make one: s3pipelines images pyramids --source {source_id}."
+
+
+def _damaged(error: Refused, source_id: str) -> Unreadable:
     return Unreadable(
         f"The pyramid cannot be shown: {error.failure.detail}",
-        hint="Make it again: s3pipelines images pyramids.",
+        hint=f"Make it again: s3pipelines images rerun --source {source_id} --kind pyramid.",
     )
