@@ -10,6 +10,7 @@ from typing import Self
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.errors import NotFound, Unreadable
+from s3pipelines.core.imaging.budget import Slots, machine_slots
 from s3pipelines.core.imaging.limits import Limits
 from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.pool import DecodePool
@@ -25,6 +26,9 @@ _LIMITS = Limits(
     max_pixels=4096 * 4096, memory_bytes=512 * _MIB, wall_s=20, max_output_bytes=4 * _MIB
 )
 _AT_A_TIME = 4
+# Of its own: who makes pyramids can hold all other slots of the machine for minutes, while somebody
+# looks at the screen. A tile of 256 px takes some 10 MB.
+_SLOTS = "tile"
 _OPEN_PYRAMIDS = 16
 # To look for a row takes several requests; a page asks for some fifty tiles within seconds.
 _FRESH_S = 30
@@ -132,7 +136,8 @@ class Zooming:
     def _workers(self) -> DecodePool:
         with self._lock:
             if self._pool is None:
-                self._pool = DecodePool(_LIMITS)
+                count = min(machine_slots(_LIMITS.memory_bytes), _AT_A_TIME)
+                self._pool = DecodePool(_LIMITS, slots=Slots(count, kind=_SLOTS))
             return self._pool
 
     def _opened(self, source_id: str, published: PublishedPyramid) -> PyramidFile:

@@ -2,13 +2,17 @@
 
 import io
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.errors import Gone, NotFound, Unreadable
+from s3pipelines.core.imaging import budget
+from s3pipelines.core.imaging.budget import Slots
 from s3pipelines.core.preview import zooming as zooming_module
 from s3pipelines.core.preview.gallery import Gallery
 from s3pipelines.core.preview.zooming import Zooming
@@ -132,6 +136,17 @@ def test_what_is_damaged_or_gone_says_so_and_how_to_make_it_again(
     publisher.delete()
     with pytest.raises(Gone):
         zooming.tile(pyramid, 1, 4, 3)
+
+
+def test_a_tile_does_not_wait_for_those_who_make_pyramids(
+    publisher: Publisher, zooming: Zooming, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(budget, "_runtime_folder", lambda: tmp_path / "slots")
+    publisher.publish(written_elsewhere(PIXELS, "<", False))
+    with ExitStack() as held:
+        for _ in range(8):
+            held.enter_context(Slots(8).one())
+        assert zooming.tile(zooming.pyramid(SOURCE, KEY), 0, 0, 0)
 
 
 def test_there_is_no_tile_beyond_the_picture(publisher: Publisher, zooming: Zooming):
