@@ -9,6 +9,8 @@ CHAOS_EVENTS ?= 100000
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Whoever is first sets up all of it; later, only `make setup` asks for what may be missing.
+READY := $(if $(wildcard $(STAMP)),$(STAMP),setup)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -18,15 +20,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
-setup: $(STAMP) ## make .venv from requirements.lock (PYTHON=… chooses the interpreter)
+# The front end is asked for each time, where it is missing: without a network, all else is ready.
+setup: $(READY) ## make .venv from requirements.lock (PYTHON=… chooses the interpreter)
+	@$(BIN)/python -m s3pipelines.viewer.frontend
 
-demo: $(STAMP) ## try it: a local S3, sample images and the Dagster UI, no account needed
+demo: $(READY) ## try it: a local S3, sample images and the Dagster UI, no account needed
 	@if [ -t 1 ]; then exec $(BIN)/s3pipelines demo; else exec $(BIN)/s3pipelines demo --once; fi
 
 up: $(STAMP) ## run the Dagster UI and its daemon on your own sources
 	@exec $(BIN)/s3pipelines up
 
-test: $(STAMP) ## run the tests (PYTEST_ARGS="-k name" chooses some)
+test: $(READY) ## run the tests (PYTEST_ARGS="-k name" chooses some)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 chaos: $(STAMP) ## kill the takers of events, and see that none is lost (CHAOS_EVENTS=1000000)

@@ -15,12 +15,15 @@ from s3pipelines.core.imaging.report import Report
 from s3pipelines.core.imaging.summary import by_format
 from s3pipelines.core.imaging.wishes import Kind, Work
 from s3pipelines.core.preview.contact_sheet import Tile, contact_sheet
+from s3pipelines.core.preview.items import Show
 from s3pipelines.core.preview.links import gallery_url
 from s3pipelines.core.preview.pyramid_tiles import newest_pyramids
 from s3pipelines.core.preview.samples import sample_tiles
 from s3pipelines.core.sql.selection import Selection
 
 _MOST_FORMATS = 50
+# What the gallery shows of what a kind of work makes.
+_SHOWN: dict[Kind, Show] = {"thumbnail": "all", "pyramid": "pyramids"}
 
 
 def metadata_of(
@@ -28,8 +31,9 @@ def metadata_of(
 ) -> Mapping[str, MetadataValue]:
     """The metadata of one materialization of the asset of this kind of work."""
     own = _OF_KIND[work.kind](catalog, work, pool, report)
-    if work.kind == "thumbnail":
-        own["gallery"] = MetadataValue.url(gallery_url(viewer_url, work.source_id))
+    shown = _SHOWN.get(work.kind)
+    if shown is not None:
+        own["gallery"] = MetadataValue.url(gallery_url(viewer_url, work.source_id, shown))
     return {**own, **_numbers(catalog, work, pool, report)}
 
 

@@ -13,6 +13,8 @@ from starlette.staticfiles import StaticFiles
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.preview.gallery import Gallery
+from s3pipelines.core.preview.zooming import Zooming
+from s3pipelines.viewer import zoom
 from s3pipelines.viewer.failures import HANDLERS
 from s3pipelines.viewer.pages import source_page, start_page
 from s3pipelines.viewer.security import SecurityHeaders
@@ -29,10 +31,11 @@ def build_app(catalog: Catalog) -> Starlette:
     """
     gallery = Gallery(catalog)
     thumbnails = Thumbnails(catalog)
+    zooming = Zooming(catalog, gallery)
 
     @asynccontextmanager
     async def until_shutdown(_: Starlette) -> AsyncIterator[None]:
-        with gallery:
+        with gallery, zooming:
             yield
 
     def start(_: Request) -> Response:
@@ -44,11 +47,22 @@ def build_app(catalog: Catalog) -> Starlette:
     def thumbnail(request: Request) -> Response:
         return thumbnails.answer(request)
 
+    def zoom_page(request: Request) -> Response:
+        return zoom.zoom_page(
+            zooming, request.path_params["source_id"], request.query_params.get("key")
+        )
+
+    def tile(request: Request) -> Response:
+        return zoom.tile(zooming, request)
+
     return Starlette(
         routes=[
             Route("/", start),
             Route("/sources/{source_id}", source),
             Route("/sources/{source_id}/thumbnails/{params}/{file}", thumbnail),
+            Route("/zoom/{source_id}", zoom_page),
+            Route("/tiles/{source_id}/{level}/{file}", tile),
+            Route("/library/openseadragon.js", zoom.library),
             Route("/health", lambda _: PlainTextResponse("ok\n")),
             Mount("/static", StaticFiles(packages=[("s3pipelines.viewer", "static")])),
         ],

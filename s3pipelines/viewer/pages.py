@@ -14,11 +14,18 @@ from s3pipelines.core.preview.gallery import Gallery, PageRequest
 from s3pipelines.core.preview.items import GalleryItem, Show
 from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.viewer.templating import render
+from s3pipelines.viewer.zoom import zoom_address
 
-_FILTERS: dict[Show, str] = {"all": "All", "images": "Images", "failed": "Failed"}
+_FILTERS: dict[Show, str] = {
+    "all": "All",
+    "images": "Images",
+    "pyramids": "Pyramids",
+    "failed": "Failed",
+}
 _NOTHING: dict[Show, str] = {
     "all": "No object of this source is in the index.",
     "images": "No thumbnail was made of this source.",
+    "pyramids": "No pyramid was made of this source: s3pipelines images pyramids makes them.",
     "failed": "Nothing failed.",
 }
 _PAGE_SIZE = re.compile(r"[0-9]{1,4}")
@@ -61,6 +68,13 @@ class _Tile:
             return None
         kind, params, _, file = self.item.thumbnail.split("/")
         return f"/sources/{self.source_id}/{kind}/{params}/{file}"
+
+    @property
+    def zoom(self) -> str | None:
+        """The address of the page that zooms into its pyramid."""
+        if self.item.pyramid is None:
+            return None
+        return zoom_address(self.source_id, self.item.key)
 
 
 def source_page(gallery: Gallery, source_id: str, query: Mapping[str, str]) -> Response:

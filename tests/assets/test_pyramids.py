@@ -53,6 +53,7 @@ def test_the_metadata_has_counts_costs_reasons_and_a_sheet_of_the_newest(scans: 
     sizes = [Image.open(io.BytesIO(base64.b64decode(one))).size for one in images]
     assert sizes == [(200, 133)] * 2
     assert "600 x 400" in shown["contact_sheet"]
+    assert shown["gallery"] == "http://127.0.0.1:3001/sources/scans?show=pyramids"
 
 
 def _checks(world: DagsterWorld) -> dict:

@@ -36,10 +36,12 @@ class Slots:
     Args:
         count: How many there are; processes that disagree use the lowest numbers in common.
         folder: Where the lock files are; by default a folder of this user and machine.
+        kind: What they are for: one kind never waits for another.
     """
 
-    def __init__(self, count: int, folder: Path | None = None) -> None:
+    def __init__(self, count: int, folder: Path | None = None, kind: str = "decode") -> None:
         self.count = count
+        self._kind = kind
         self._folder = folder or _runtime_folder()
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_own(self._folder)
@@ -65,7 +67,7 @@ class Slots:
 
     def _try(self, number: int) -> int | None:
         # Opened each time: a lock belongs to the open file, so threads exclude each other, too.
-        path = self._folder / f"decode-{number}.lock"
+        path = self._folder / f"{self._kind}-{number}.lock"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,7 +14,7 @@ from s3pipelines.core.imaging.pillow_pixels import check_memory, upright_pixels
 from s3pipelines.core.imaging.reading import Known, check_size, first_that_reads, identify
 from s3pipelines.core.imaging.results import Thumbnail
 from s3pipelines.core.imaging.sparse import SparseFile
-from s3pipelines.core.imaging.tiff import level_options
+from s3pipelines.core.imaging.tiff_levels import level_options
 
 # The description in the profile that most cameras and programs embed.
 _SRGB = b"sRGB IEC61966-2.1"

@@ -19,7 +19,7 @@ _LYING = frozenset({5, 6, 7, 8})
 _IN_ORDER = frozenset({1, 2})
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:=[\"']|>)\s*)[2-8]")
 # These describe the file that they stood in: where its planes lie, what its levels are.
-_OF_THE_FILE = ("Aperio", "<?xml", "<OME", "ImageJ=")
+_OF_THE_FILE = ("Aperio", "<?xml", "<OME", "ImageJ=", "shape=(")
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,19 @@ def still_true(image: Any) -> Any:
     """The image without what its file said of itself, and which no longer holds."""
     image = image.copy()
     description = vips.field(image, "image-description")
-    if description and description.lstrip("\ufeff \r\n").startswith(_OF_THE_FILE):
+    if description and _is_of_the_file(description.lstrip("\ufeff \r\n")):
         image.remove("image-description")
     xmp = vips.field(image, "xmp-data")
     if xmp:
         turned = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
         image.set_type(image.get_typeof("xmp-data"), "xmp-data", turned)
     return image
+
+
+def _is_of_the_file(description: str) -> bool:
+    # JSON with a shape is tifffile's, which would look for levels of that shape.
+    shaped = description.startswith("{") and '"shape":' in description
+    return shaped or description.startswith(_OF_THE_FILE)
 
 
 def upright(decoded: Decoded, limits: Limits) -> Decoded:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from functools import cache
 from typing import Any
 
 import pyvips
@@ -75,10 +76,12 @@ def writable_codecs() -> list[str]:
     One that it lacks fails late and leaves a file behind, and might be read as black: so each is
     tried.
     """
-    return [name for name in COMPRESSIONS if _works(name)]
+    return [name for name in COMPRESSIONS if codec_works(name)]
 
 
-def _works(compression: str) -> bool:
+@cache
+def codec_works(compression: str) -> bool:
+    """Whether this libvips writes one codec, and reads it again as what was written."""
     ramp: Any = pyvips.Image.identity(bands=3).resize(_PROBE_PX / 256, vscale=_PROBE_PX)
     picture = ramp.cast("uchar").copy(interpretation="srgb").copy_memory()
     params = PyramidParams(tile_px=_PROBE_PX // 2, compression=compression, quality=90)  # pyright: ignore[reportArgumentType]

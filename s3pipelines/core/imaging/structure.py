@@ -13,7 +13,7 @@ from s3pipelines.core.imaging.sparse import FilePart, SparseFile
 from s3pipelines.core.imaging.tiff import Directory, read_tiff
 
 # TIFF's numbers of the codecs.
-_NUMBERS = {
+CODEC_NUMBERS = {
     "none": 1,
     "lzw": 5,
     "jpeg": 7,
@@ -87,7 +87,7 @@ def expected_structure(
     while max(levels[-1]) > params.tile_px and min(levels[-1]) > 1:
         width, height = levels[-1]
         levels.append((width // 2, height // 2))
-    number = _NUMBERS[params.compression]
+    number = CODEC_NUMBERS[params.compression]
     return Structure(tuple(levels), params.tile_px, number, bands, bits)
 
 

@@ -157,6 +157,10 @@ class Layout:
         """
         return struct.pack(self._order + ("Q" if self.big else "I"), offset)
 
+    def long(self, number: int) -> bytes:
+        """A number of 32 bits as this file has it."""
+        return struct.pack(self._order + "I", number)
+
     def pack_directory(self, entries: dict[int, tuple[int, int, bytes]], following: int) -> bytes:
         """A directory as this file would have it.
 
@@ -223,6 +227,25 @@ class Layout:
         """
         return self._values(entry, entry.count) if entry.kind in _WHOLE_NUMBERS else ()
 
+    def number_at(self, entry: Entry, index: int) -> int:
+        """One value of an entry of whole numbers, which may have millions; errors as in `numbers`.
+
+        Raises:
+            Refused: There is none at this place.
+        """
+        if entry.kind not in _WHOLE_NUMBERS or not 0 <= index < entry.count:
+            raise Refused("corrupt", f"Tag {entry.tag} of the TIFF lacks a number.")
+        at, outside = index * _SIZES[entry.kind], self.outside(entry)
+        if outside is None:
+            return struct.unpack_from(self._order + _TYPES[entry.kind], entry.data, at)[0]
+        return self._unpack(_TYPES[entry.kind], outside[0] + at)[0]
+
+    def value(self, entry: Entry) -> bytes:
+        """All bytes of the value of an entry, as they stand in the file; errors as in `numbers`."""
+        outside = self.outside(entry)
+        length = _SIZES.get(entry.kind, 0) * entry.count
+        return entry.data[:length] if outside is None else self._exactly(*outside)
+
     def _values(self, entry: Entry, most: int = _MAX_DIRECTORIES) -> tuple:
         if entry.kind not in _TYPES:
             return ()
@@ -261,38 +284,3 @@ def _directory(tags: dict[int, tuple], offset: int) -> Directory:
         sub_offsets=tuple(sub for sub in tags.get(330, ()) if isinstance(sub, int) and sub),
         offset=offset,
     )
-
-
-def level_options(tiff: Tiff, box_px: int) -> str:
-    """The libvips option of `chosen_level`: `page=3` or `subifd=1`; `page=0` if there is none."""
-    return chosen_level(tiff, box_px)[0]
-
-
-def chosen_level(tiff: Tiff, box_px: int) -> tuple[str, Directory]:
-    """The smallest image in the file that shows the first page big enough, as libvips names it.
-
-    Images count that say they are reduced copies, and the levels of Aperio slides (SVS), which do
-    not say so but have the aspect ratio of the slide, unlike its label.
-    """
-    first = tiff.first
-    slide = first.description.startswith("Aperio")
-    candidates = [("page=0", first)]
-    for index, page in enumerate(tiff.pages[1:], start=1):
-        if page.reduced or slide:
-            candidates.append((f"page={index}", page))
-    candidates += [(f"subifd={index}", level) for index, level in enumerate(tiff.levels)]
-    fitting = [
-        (directory.width_px, options, directory)
-        for options, directory in candidates
-        if _shows(first, directory, box_px) or directory is first
-    ]
-    _, options, directory = min(fitting, key=lambda one: one[:2])
-    return options, directory
-
-
-def _shows(whole: Directory, part: Directory, box_px: int) -> bool:
-    if part.compression not in VIPS_COMPRESSIONS or not part.height_px or not whole.height_px:
-        return False
-    ratio = (part.width_px / part.height_px) / (whole.width_px / whole.height_px)
-    big_enough = max(part.width_px, part.height_px) >= box_px
-    return big_enough and abs(ratio - 1) < 0.01 and part.width_px < whole.width_px

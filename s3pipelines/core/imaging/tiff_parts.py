@@ -4,7 +4,8 @@ from itertools import pairwise
 
 from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.sparse import SparseFile
-from s3pipelines.core.imaging.tiff import VIPS_COMPRESSIONS, Layout, Tiff, chosen_level
+from s3pipelines.core.imaging.tiff import VIPS_COMPRESSIONS, Layout, Tiff
+from s3pipelines.core.imaging.tiff_levels import chosen_level
 
 Part = tuple[int, int]
 

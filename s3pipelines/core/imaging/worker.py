@@ -28,6 +28,7 @@ from s3pipelines.core.imaging.saving import writable_codecs
 from s3pipelines.core.imaging.sparse import FilePart, NeedBytes, SparseFile
 from s3pipelines.core.imaging.structure import read_structure
 from s3pipelines.core.imaging.tiff_parts import parts_for_level
+from s3pipelines.core.imaging.tile_drawing import draw_tile
 
 if TYPE_CHECKING:
     from s3pipelines.core.imaging.converting import Converted
@@ -174,6 +175,14 @@ def _structure(request: Frame) -> Frame:
         os.close(descriptor)
 
 
+def _tile(request: Frame) -> Frame:
+    """The body is a small TIFF of one tile, after one of the whole image by which it is toned."""
+    header = request.header
+    sample, data = request.body[: header["at"]], request.body[header["at"] :]
+    drawn = draw_tile(bytes(data), bytes(sample), header["quality"], Limits(**header["limits"]))
+    return Frame({}, drawn)
+
+
 _TASKS = {
     "codecs": _codecs,
     "convert": _convert,
@@ -183,6 +192,7 @@ _TASKS = {
     "pyramid": _pyramid,
     "structure": _structure,
     "thumbnail": _thumbnail,
+    "tile": _tile,
     "writers": _writers,
 }
 

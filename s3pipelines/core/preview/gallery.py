@@ -4,12 +4,13 @@ A page is found by keys, never by an offset: it costs the same at the beginning 
 of ten million objects, and shows nothing twice when objects come and go between two pages.
 """
 
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, get_args
 
 import duckdb
 
@@ -23,7 +24,7 @@ from s3pipelines.core.catalog.key_ranges import (
     window,
 )
 from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS, OBJECTS_TAIL
-from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.errors import InvalidInput, NotFound
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
 from s3pipelines.core.preview.gallery_rows import Tables, candidates, count_objects, rows_of
 from s3pipelines.core.preview.items import GalleryItem, Show, item_of, shows
@@ -41,6 +42,7 @@ _MOST_CANDIDATES = 10_000
 _FROM_START = "Start from the first page of the source."
 # Temporary credentials last 15 minutes at least, and botocore renews them before they end.
 _CREDENTIALS_FOR_S = 60
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class PageRequest:
         before: Token: what comes before that page.
         page_size: Most items on it.
         prefix: Only keys that begin so, below the source's own prefix.
-        show: `all`; `images`: what has a thumbnail; `failed`: what ought to have one, and why not.
+        show: `all`; `images`: what has a thumbnail; `pyramids`: what can be zoomed into; `failed`:
+            what ought to have a thumbnail, and why not.
     """
 
     after: str | None = None
@@ -68,12 +71,12 @@ class PageRequest:
             raise InvalidInput(
                 f"A page cannot have {self.page_size} items.", hint=f"Use 1 to {LARGEST_PAGE}."
             )
-        if any("\ud800" <= character <= "\udfff" for character in self.prefix):
+        if _SURROGATES.search(self.prefix):
             raise InvalidInput("The prefix is not valid Unicode.", hint="Write it anew.")
-        if self.show not in ("all", "images", "failed"):
+        if self.show not in get_args(Show):
             raise InvalidInput(
                 f"There is nothing called {self.show!r} to show.",
-                hint="Choose all, images or failed.",
+                hint="Choose all, images, pyramids or failed.",
             )
 
 
@@ -139,6 +142,34 @@ class Gallery:
             except RAISED_BY_DUCKDB as error:
                 raise statement_error(error, self.catalog.memory_limit_mb) from error
         return _page(source, request, items, total)
+
+    def item(self, source_id: str, key: str) -> GalleryItem:
+        """One object of a source.
+
+        Args:
+            source_id: A registered source.
+            key: Its full key.
+
+        Raises:
+            NotFound: There is no such source, or its index has no such object.
+            StorageError: The catalog cannot be read.
+        """
+        source = get_source(self.catalog, source_id)
+        params = ThumbnailParams()
+        tables = self._tables(source_id)
+        # What is no Unicode can be no key.
+        keys = [key] if not _SURROGATES.search(key) else []
+        with self._cursor() as cursor:
+            try:
+                rows = rows_of(cursor, tables, params, keys)
+            except RAISED_BY_DUCKDB as error:
+                raise statement_error(error, self.catalog.memory_limit_mb) from error
+        if not rows:
+            raise NotFound(
+                f"The index of {source_id!r} has no object {key[:200]!r}.",
+                hint="Look for it in the gallery.",
+            )
+        return item_of(rows[0], source, params)
 
     def counts(self) -> dict[str, int]:
         """How many objects of each source are in the index; without those that have none.

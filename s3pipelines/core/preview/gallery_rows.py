@@ -22,6 +22,9 @@ from s3pipelines.core.preview.items import Show
 
 _FAILED = failure_condition("lower(regexp_extract(key, '\\.([^./]+)$', 1))")
 
+# The digests of later pages of a document end in their number.
+_PYRAMIDS = "kind = 'pyramid' AND error IS NULL AND NOT contains(params_digest, '/')"
+
 
 @dataclass(frozen=True)
 class Tables:
@@ -36,7 +39,7 @@ class Tables:
         """The files that tell which keys come next."""
         if show == "all":
             return self.objects + self.tail
-        return self.derivatives if show == "images" else self.derivatives + self.images
+        return self.derivatives + self.images if show == "failed" else self.derivatives
 
 
 def candidates(
@@ -60,6 +63,7 @@ def candidates(
     query = {
         "all": f"SELECT key FROM {objects} WHERE {condition}",
         "images": f"SELECT key FROM {made} WHERE {ours} AND error IS NULL",
+        "pyramids": f"SELECT key FROM {made} WHERE {condition} AND {_PYRAMIDS}",
         "failed": f"SELECT key FROM {made} WHERE {ours} AND {_FAILED} "
         f"UNION ALL SELECT key FROM {headers} WHERE {condition} AND {_FAILED}",
     }[show]
@@ -71,10 +75,11 @@ def candidates(
 def rows_of(
     cursor: duckdb.DuckDBPyConnection, tables: Tables, params: ThumbnailParams, keys: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """What the index has of these keys, with the latest header and thumbnail of that same state.
+    """What the index has of these keys, with what was made last of that same state.
 
     Returns:
-        One row per object, by key; `header` and `thumbnail` are None where nothing was tried.
+        One row per object, by key; `header` and `thumbnail` are None where nothing was tried, and
+        `pyramid` where there is none; of a document, it is that of the first page.
     """
     if not keys:
         return []
@@ -92,10 +97,18 @@ def rows_of(
             SELECT key, etag, arg_max(struct_pack(error, error_detail), made_at) AS thumbnail
             FROM {_scan(cursor, DERIVATIVES, tables.derivatives, within)}
             WHERE {ours} AND {_thumbnails(params)} GROUP BY key, etag
+        ), pyramids AS (
+            SELECT key, etag, arg_max(struct_pack(
+                uri, size_bytes, width_px, height_px, sha256
+            ), made_at) AS pyramid
+            FROM {_scan(cursor, DERIVATIVES, tables.derivatives, within)}
+            WHERE {ours} AND {_PYRAMIDS} GROUP BY key, etag
         )
-        SELECT key, etag, size_bytes, last_modified, storage_class, extension, header, thumbnail
+        SELECT key, etag, size_bytes, last_modified, storage_class, extension,
+            header, thumbnail, pyramid
         FROM {_objects(cursor, tables, within)}
         LEFT JOIN headers USING (key, etag) LEFT JOIN thumbnails USING (key, etag)
+        LEFT JOIN pyramids USING (key, etag)
         WHERE {ours} ORDER BY key
     """
     values = {"first": first, "last": last, "keys": list(keys)}

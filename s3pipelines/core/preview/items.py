@@ -11,11 +11,27 @@ from s3pipelines.core.imaging.thumbnails import ThumbnailParams, thumbnail_name
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.ranged_reads import ARCHIVED_CLASSES
 
-Show = Literal["all", "images", "failed"]
+Show = Literal["all", "images", "pyramids", "failed"]
 
 NOT_MADE_YET = "not_made_yet"
 # EXIF orientations that lay an image on its side.
 _LYING = range(5, 9)
+
+
+@dataclass(frozen=True)
+class PublishedPyramid:
+    """A pyramid, as its row tells of it.
+
+    Attributes:
+        uri: Where it lies.
+        sha256: Of its bytes, in hexadecimal; another file has another one.
+    """
+
+    uri: str
+    size_bytes: int
+    width_px: int
+    height_px: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,7 @@ class GalleryItem:
         reason: Why there is none, in one word: one of `outcomes.Reason` or `not_made_yet`.
         detail: The same in a sentence; may be empty.
         failed: It is an image that is bad, or could not be had.
+        pyramid: Its latest pyramid; None if there is none.
     """
 
     key: str
@@ -46,12 +63,15 @@ class GalleryItem:
     reason: str | None
     detail: str
     failed: bool
+    pyramid: PublishedPyramid | None = None
 
 
 def shows(item: GalleryItem, show: Show) -> bool:
     """Whether a gallery of that kind shows the item."""
     if show == "images":
         return item.thumbnail is not None
+    if show == "pyramids":
+        return item.pyramid is not None
     return item.failed if show == "failed" else True
 
 
@@ -76,6 +96,7 @@ def item_of(row: Mapping[str, Any], source: Source, params: ThumbnailParams) -> 
         reason=reason,
         detail=detail,
         failed=reason != NOT_MADE_YET and is_failure(reason, row["extension"]),
+        pyramid=PublishedPyramid(**row["pyramid"]) if row["pyramid"] else None,
     )
 
 

@@ -3,14 +3,16 @@
 from urllib.parse import quote, urlsplit
 
 from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.preview.items import Show
 
 
-def gallery_url(viewer_url: str, source_id: str) -> str:
+def gallery_url(viewer_url: str, source_id: str, show: Show = "all") -> str:
     """The page of a source, `{viewer_url}/sources/{id}`.
 
     Args:
         viewer_url: Address of the viewer, `http://127.0.0.1:PORT`.
         source_id: A source.
+        show: What of it; see `PageRequest.show`.
 
     Raises:
         InvalidInput: The address is none, or holds a user, password, query or fragment: a link is
@@ -27,4 +29,5 @@ def gallery_url(viewer_url: str, source_id: str) -> str:
             "The address of the viewer holds more than a host and a path.",
             hint="Leave out user, password, query and fragment.",
         )
-    return f"{viewer_url.rstrip('/')}/sources/{quote(source_id, safe='')}"
+    page = f"{viewer_url.rstrip('/')}/sources/{quote(source_id, safe='')}"
+    return page if show == "all" else f"{page}?show={show}"

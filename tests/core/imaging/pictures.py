@@ -3,11 +3,13 @@
 import io
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams, make_thumbnail
 
+CELL_PX = 16
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 180, 40), (30, 40, 220), (250, 250, 250)
 
 
@@ -19,6 +21,20 @@ def quadrants(width_px: int = 120, height_px: int = 80, mode: str = "RGB") -> Im
     image.paste(GREEN, (half_x, 0, width_px, half_y))
     image.paste(BLUE, (0, half_y, half_x, height_px))
     return image.convert(mode)
+
+
+def chart(width_px: int = 1000, height_px: int = 700, bands: int = 3) -> np.ndarray:
+    """Cells of 16 px, each of a colour of its own: whatever is out of place shows.
+
+    Returns:
+        Height, width, bands; 8 bits. A fourth band is none, half or full, cell by cell.
+    """
+    cells = -(-height_px // CELL_PX), -(-width_px // CELL_PX)
+    random = np.random.default_rng(7)
+    colours = random.integers(20, 236, (*cells, 3), dtype=np.uint8)
+    alpha = random.choice(np.array([0, 128, 255], dtype=np.uint8), (*cells, 1))
+    pixels = np.concatenate([colours, alpha], axis=2)[..., :bands]
+    return pixels.repeat(CELL_PX, 0).repeat(CELL_PX, 1)[:height_px, :width_px]
 
 
 def file_of(image: Image.Image, format_name: str, **options: Any) -> bytes:

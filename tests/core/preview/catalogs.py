@@ -91,6 +91,13 @@ class Filling:
         }
         self._append(DERIVATIVES, names, [common | columns for _ in names])
 
+    def pyramids(self, *names: str, error: str | None = None, **columns: Any) -> None:
+        """Pyramids that were made, or, with `error`, that failed."""
+        made = {"uri": "s3://b/p.tif", "size_bytes": 9, "width_px": 4000, "height_px": 3000}
+        made |= {"sha256": "0" * 64, "params_digest": "1" * 16}
+        common = dict.fromkeys(made) | {"params_digest": "1" * 16} if error else made
+        self.thumbnails(*names, error=error, **{"kind": "pyramid", **common, **columns})
+
     def _append(self, schema: TableSchema, names: Any, rows: list[dict[str, Any]]) -> None:
         ensure_table(self.catalog, schema)
         given = zip(names, rows, strict=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
+from typing import get_args
 
 import pytest
 
@@ -259,7 +260,7 @@ def test_what_is_not_merged_yet_is_shown_in_its_place(filling: Filling, gallery:
 
 
 def test_a_catalog_without_tables_gives_an_empty_page(filling: Filling, gallery: Gallery):
-    for show in ("all", "images", "failed"):
+    for show in get_args(Show):
         page = gallery.page(SOURCE, PageRequest(show=show))
         assert (page.items, page.next_token, page.previous_token, page.total) == ((), None, None, 0)
     assert gallery.counts() == {}

@@ -11,6 +11,11 @@ def test_a_source_has_one_page_at_the_viewer():
     assert gallery_url("https://host/viewer/", "a.b-c_1") == "https://host/viewer/sources/a.b-c_1"
 
 
+def test_a_link_can_lead_to_what_can_be_zoomed_into():
+    link = gallery_url("http://127.0.0.1:3001", "maps", "pyramids")
+    assert link == "http://127.0.0.1:3001/sources/maps?show=pyramids"
+
+
 @pytest.mark.parametrize(
     "address", ["http://user:secret@host", "http://host/?token=secret", "http://host/#secret"]
 )
