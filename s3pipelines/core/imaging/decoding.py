@@ -79,12 +79,14 @@ def _by_vips(page: Page, limits: Limits, shrink: Shrink) -> Decoded:
         drawn: Any = pyvips.Image.svgload_buffer(text)
         check_size(limits, drawn.width, drawn.height, 0)
         return Decoded(drawn, in_any_order=True, kept=(text,))
-    source, image = _opened(given, _options(page))
+    fail_on = vips.fail_on_of(known.name, lambda strict: _opened(given, _options(page, strict))[1])
+    options = _options(page, fail_on)
+    source, image = _opened(given, options)
     check_size(limits, image.width, image.height, vips.whole_bytes(image, known.name))
     factor = shrink(image)
     # Of a file that is still arriving only what was opened first can be read.
     if known.name == "jpeg" and factor > 1 and not given.came_as_stream:
-        source, image = _opened(given, f"{_options(page)},shrink={factor}")
+        source, image = _opened(given, f"{options},shrink={factor}")
     return Decoded(image, False, _exif(image, page), kept=(source,))
 
 
@@ -94,9 +96,9 @@ def _opened(given: Given, options: str) -> tuple[Any, Any]:
     return source, image
 
 
-def _options(page: Page) -> str:
+def _options(page: Page, fail_on: str) -> str:
     which = f",page={page.number}" if page.number else ""
-    return f"fail_on={vips.FAIL_ON}{which}"
+    return f"fail_on={fail_on}{which}"
 
 
 def _exif(image: Any, page: Page) -> Image.Exif | None:

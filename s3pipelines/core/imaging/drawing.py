@@ -88,8 +88,13 @@ def _reduced(source: Any, known: Known, box_px: int, limits: Limits) -> Any:
     # In the options of the loader: `fail_on` of `thumbnail_source` and `thumbnail_buffer` has no
     # effect (libvips 8.18.7), and half a photograph comes out grey below.
     level = f",{level_options(known.tiff, box_px)}" if known.tiff else ""
-    options = f"[fail_on={vips.FAIL_ON}{level}]"
-    header: Any = pyvips.Image.new_from_source(source, options, access="sequential")
+
+    def opened(fail_on: str) -> Any:
+        options = f"[fail_on={fail_on}{level}]"
+        return pyvips.Image.new_from_source(source, options, access="sequential")
+
+    fail_on = vips.fail_on_of(known.name, opened)
+    options, header = f"[fail_on={fail_on}{level}]", opened(fail_on)
     check_size(limits, header.width, header.height, vips.whole_bytes(header, known.name))
     if tone.is_measurement(header):
         return _finished(_measured(header, box_px))
@@ -120,7 +125,7 @@ def _preview(image: Any, box_px: int) -> Any | None:
     if not data or image.get_typeof("icc-profile-data"):
         return None
     try:
-        preview: Any = pyvips.Image.jpegload_buffer(data, fail_on=vips.FAIL_ON)
+        preview: Any = pyvips.Image.jpegload_buffer(data, fail_on=vips.fail_on("jpeg"))
         preview = preview.copy_memory()
     except pyvips.Error:
         return None

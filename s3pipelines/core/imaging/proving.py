@@ -94,7 +94,7 @@ def _level(descriptor: int, number: int, params: PyramidParams) -> Any:
     if params.subifds and not number:
         which = ""
     source = pyvips.Source.new_from_descriptor(descriptor)
-    return pyvips.Image.new_from_source(source, f"[fail_on={vips.FAIL_ON}{which}]")
+    return pyvips.Image.new_from_source(source, f"[fail_on={vips.fail_on('tiff')}{which}]")
 
 
 def _require_profile(level: Any, image: Any) -> None:

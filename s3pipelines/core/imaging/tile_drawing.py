@@ -14,9 +14,6 @@ from s3pipelines.core.imaging.sparse import SparseFile
 from s3pipelines.core.imaging.structure import CODEC_NUMBERS
 from s3pipelines.core.imaging.tiff import VIPS_COMPRESSIONS, read_tiff
 
-# A tile that does not decode is black at `vips.FAIL_ON`, of every codec but JPEG (libvips 8.18.7).
-# Odd metadata, which is forgiven there, is not among the tags of a tile.
-_FAIL_ON = "warning"
 _CODECS = {number: name for name, number in CODEC_NUMBERS.items()}
 
 
@@ -54,6 +51,6 @@ def _opened(data: bytes, limits: Limits) -> Any:
     if compression not in VIPS_COMPRESSIONS and not codec_works(_CODECS.get(compression, "")):
         raise Refused("unsupported", f"The libvips of this machine reads no codec {compression}.")
     source = pyvips.Source.new_from_memory(data)
-    image: Any = pyvips.Image.new_from_source(source, f"[fail_on={_FAIL_ON}]")
+    image: Any = pyvips.Image.new_from_source(source, f"[fail_on={vips.fail_on('tiff')}]")
     check_size(limits, image.width, image.height, vips.pixel_bytes(image))
     return image.copy_memory()

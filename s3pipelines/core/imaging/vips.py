@@ -13,9 +13,12 @@ from s3pipelines.core.imaging.formats import VIPS_FORMATS
 from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.sparse import NeedBytes, SparseFile
 
-# fail_on="error" takes a JPEG whose end is missing; the step "truncated" is below it, and stricter
+# "error" takes a JPEG whose end is missing; the step "truncated" is below it, and stricter
 # ("warning") refuses photographs that only have odd metadata.
-FAIL_ON = "error"
+_FAIL_ON = "error"
+# Of a TIFF, parts that do not decode, or whose codec is missing, are black at "error", whatever the
+# codec but JPEG (libvips 8.18.7).
+_FAIL_ON_TIFF = "warning"
 # Formats that libvips can only decode as a whole, whatever the file.
 _WHOLE = frozenset({"avif", "heic", "gif", "webp"})
 # What an image carries beside its pixels.
@@ -37,6 +40,29 @@ _BYTES = {
     "complex": 8,
     "dpcomplex": 16,
 }
+
+
+def fail_on(name: str) -> str:
+    """What libvips is to give up at, when it reads a sound file of a format of `VIPS_FORMATS`."""
+    return _FAIL_ON_TIFF if name == "tiff" else _FAIL_ON
+
+
+def fail_on_of(name: str, opened: Callable[[str], Any]) -> str:
+    """The same for a file of strangers: a TIFF with an odd directory is forgiven that.
+
+    Args:
+        name: The format.
+        opened: Opens the file, given what to give up at.
+    """
+    strict = fail_on(name)
+    if strict == _FAIL_ON:
+        return strict
+    try:
+        opened(strict).crop(0, 0, 1, 1).copy_memory()
+    except pyvips.Error as error:
+        # What does not decode is told by the reader of TIFFs, an odd directory before it begins.
+        return strict if "tiff2vips" in str(error) else _FAIL_ON
+    return strict
 
 
 def prepare() -> None:

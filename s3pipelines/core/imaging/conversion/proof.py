@@ -85,7 +85,7 @@ def _reopened(descriptor: int, recipe: ConversionRecipe) -> Any:
         return upright_pixels(opened).image.copy_memory()
     os.lseek(descriptor, 0, os.SEEK_SET)
     source = pyvips.Source.new_from_descriptor(descriptor)
-    options = f"[fail_on={vips.FAIL_ON}]"
+    options = f"[fail_on={vips.fail_on(known.name)}]"
     return pyvips.Image.new_from_source(source, options, access="sequential")
 
 
