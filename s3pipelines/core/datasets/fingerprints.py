@@ -66,6 +66,23 @@ def fingerprint(file: LocalFile, part_bytes: int) -> Fingerprint:
     return Fingerprint(size_bytes, Digest(whole.digest()), part_bytes, tuple(parts))
 
 
+def read_whole(file: LocalFile) -> tuple[Fingerprint, bytes]:
+    """All of a file that fits into memory, and what it holds.
+
+    Raises:
+        StorageError: It cannot be read, or is being written.
+    """
+    try:
+        with file.path.open("rb", buffering=0) as opened:
+            body = opened.readall()
+    except OSError as error:
+        raise unreadable(file.path, error) from error
+    if len(body) != file.size_bytes:
+        raise changed(file.path)
+    whole = Digest.of(body)
+    return Fingerprint(len(body), whole, max(1, len(body)), (whole,)), body
+
+
 def read_part(file: LocalFile, offset: int, length: int, digest: Digest) -> bytes:
     """A part of a file that was read before, as it was then.
 
@@ -137,5 +154,5 @@ def unreadable(path: Path, error: OSError) -> StorageError:
 def changed(path: Path) -> StorageError:
     """The error for a file that is being written."""
     return StorageError(
-        f"{path} was changed while it was read.", hint="Register it when it is complete."
+        f"{path} was changed while it was read.", hint="Repeat it when the file is complete."
     )

@@ -44,12 +44,14 @@ class Parcel:
         known: What it holds.
         headers: How the object is written: what it says of itself, and its tags.
         replaces: ETag of what is there and is to be replaced; None if nothing may be there.
+        body: All of it, where it goes in one request and has been read.
     """
 
     file: LocalFile
     known: Fingerprint
     headers: dict[str, str]
     replaces: str | None
+    body: bytes | None = None
 
     @property
     def condition(self) -> dict[str, str]:
@@ -96,24 +98,21 @@ class Sender:
             PreconditionFailed: The key does not hold any more what the parcel says.
             StorageError: It cannot be read or sent, or S3 holds something else than was sent.
         """
-        if len(parcel.known.parts) == 1:
-            written = await self._put(parcel)
+        if parcel.body is not None:
+            written = await self._put(parcel, parcel.body)
         else:
             written = await self._send_parts(parcel)
         await self._prove(parcel, written)
         return written
 
-    async def _put(self, parcel: Parcel) -> Written:
-        file, known = parcel.file, parcel.known
-        async with self._room.of(file.size_bytes):
-            body = await asyncio.to_thread(read_part, file, 0, file.size_bytes, known.whole)
+    async def _put(self, parcel: Parcel, body: bytes) -> Written:
+        async def put(condition: dict[str, str]) -> Written:
+            headers = parcel.headers | condition
+            whole = parcel.known.whole
+            return await put_checked(self._client, parcel.file.key, body, whole, headers)
 
-            async def put(condition: dict[str, str]) -> Written:
-                headers = parcel.headers | condition
-                return await put_checked(self._client, file.key, body, known.whole, headers)
-
-            written = await _with_condition(put, parcel.condition)
-        self._advance(file.size_bytes)
+        written = await _with_condition(put, parcel.condition)
+        self._advance(len(body))
         return written
 
     async def _send_parts(self, parcel: Parcel) -> Written:

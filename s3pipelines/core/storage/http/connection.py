@@ -2,9 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import httptools
 
@@ -30,6 +30,21 @@ class Reply:
     body: bytes
 
 
+class Streamed(Protocol):
+    """A body that is too large for memory; each time that it is sent, it is read anew."""
+
+    def __len__(self) -> int:
+        """How many bytes it has."""
+        ...
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Its bytes, from the first to the last."""
+        ...
+
+
+Body = bytes | Streamed
+
+
 class BrokenConnectionError(Exception):
     """There is no whole answer.
 
@@ -53,9 +68,11 @@ class Connection(asyncio.Protocol):
         self._keeps = True
         self._unsent_bytes = 0
         self._heard_at = 0.0
+        self._may_write = asyncio.Event()
+        self._may_write.set()
         self._await_answer()
 
-    async def ask(self, head: bytes, body: bytes, *, has_no_body: bool) -> Reply:
+    async def ask(self, head: bytes, body: Body, *, has_no_body: bool) -> Reply:
         """Send a request and wait for its whole answer.
 
         Args:
@@ -73,18 +90,33 @@ class Connection(asyncio.Protocol):
         self._has_no_body = has_no_body
         self._heard_at = self._loop.time()
         reply = self._reply = self._loop.create_future()
-        if len(body) < _WORTH_JOINING_BYTES:
-            transport.write(head + body)
-        else:
-            transport.write(head)
-            transport.write(body)
         try:
+            if not isinstance(body, bytes):
+                transport.write(head)
+                await self._stream(transport, body, reply)
+            elif len(body) < _WORTH_JOINING_BYTES:
+                transport.write(head + body)
+            else:
+                transport.write(head)
+                transport.write(body)
             return await reply
-        except asyncio.CancelledError:
-            self.close()
+        except (asyncio.CancelledError, OSError):
+            self.close()  # Half of a request was sent, or its answer will come unasked.
             raise
         finally:
             self._reply = None
+
+    async def _stream(
+        self, transport: asyncio.Transport, body: Streamed, reply: "asyncio.Future[Reply]"
+    ) -> None:
+        """Send a body piece by piece, no faster than the server takes it."""
+        async for piece in body.pieces():
+            await self._may_write.wait()
+            if reply.done():  # Refused before all was sent: what is left would be a new request.
+                self._keeps = False
+                return
+            transport.write(piece)
+            self._heard_at = self._loop.time()
 
     @property
     def is_usable(self) -> bool:
@@ -138,9 +170,18 @@ class Connection(asyncio.Protocol):
         if self._status and self._ends_with_connection:
             self._answered()
 
+    def pause_writing(self) -> None:
+        """Enough is on its way."""
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        """There is room again."""
+        self._may_write.set()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
         self._transport = None
+        self._may_write.set()
         if self._reply is not None and not self._reply.done():
             why = str(exc or "the server closed it")
             self._reply.set_exception(BrokenConnectionError(why, answering=bool(self._status)))
