@@ -16,6 +16,7 @@ from s3pipelines.core.datasets.fingerprints import (
 from s3pipelines.core.datasets.local_files import LocalFile
 from s3pipelines.core.datasets.room import MemoryRoom
 from s3pipelines.core.datasets.upload_notes import UploadNote, UploadNotes
+from s3pipelines.core.datasets.workers import work_while_well
 from s3pipelines.core.errors import StorageError
 from s3pipelines.core.storage.failures import code_of
 from s3pipelines.core.storage.http.client import BucketClient
@@ -34,6 +35,7 @@ from s3pipelines.core.storage.verbs.uploads import (
 )
 
 _NOT_KNOWN_TO_SERVER = "NotImplemented"
+_PARTS_AT_A_TIME = 16
 
 
 @dataclass(frozen=True)
@@ -130,28 +132,15 @@ class Sender:
 
     async def _send_missing(self, parcel: Parcel, upload_id: str, missing: list[int]) -> list[Part]:
         """Send parts; after an error no other is begun, and those under way are for next time."""
-        stopped = asyncio.Event()
+        sent: list[Part] = []
 
-        async def one(number: int) -> Part | None:
+        async def one(number: int) -> None:
             offset, length = _place(parcel.known, number)
             async with self._room.of(length):
-                if stopped.is_set():
-                    return None
-                return await self._send_part(parcel, upload_id, number, offset, length)
+                sent.append(await self._send_part(parcel, upload_id, number, offset, length))
 
-        tasks = [asyncio.create_task(one(number)) for number in missing]
-        try:
-            if tasks:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-                stopped.set()
-                await asyncio.wait(tasks)
-        except asyncio.CancelledError:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            raise
-        # Where some were not begun, another one raises.
-        return [part for task in tasks if (part := task.result()) is not None]
+        await work_while_well(iter(missing), one, _PARTS_AT_A_TIME)
+        return sent
 
     async def _begun(self, parcel: Parcel) -> tuple[str, dict[int, Part]]:
         """An upload of exactly this file that was begun before, or a new one, and what it has."""

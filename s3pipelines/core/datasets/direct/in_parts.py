@@ -19,7 +19,7 @@ from s3pipelines.core.datasets.direct.tickets import Call, PartsTicket, TicketPa
 from s3pipelines.core.datasets.fingerprints import md5_of
 from s3pipelines.core.datasets.local_files import LocalFile
 from s3pipelines.core.datasets.room import MemoryRoom
-from s3pipelines.core.datasets.workers import work_through
+from s3pipelines.core.datasets.workers import work_while_well
 from s3pipelines.core.errors import Gone, InvalidInput, StorageError
 from s3pipelines.core.storage.failures import code_of, presigned_errors
 from s3pipelines.core.storage.http.connection import Body, Reply
@@ -127,7 +127,7 @@ class PartsUpload:
         if there is None:
             return await self._completed_before(pieces)
         parts: dict[int, DonePart] = {}
-        await work_through(iter(pieces), self._into(parts, there), PARTS_AT_A_TIME)
+        await work_while_well(iter(pieces), self._into(parts, there), PARTS_AT_A_TIME)
         await asyncio.to_thread(require_unchanged, self._file)
         etag = await self._complete(pieces, parts)
         await asyncio.to_thread(
