@@ -32,7 +32,7 @@ from s3pipelines.core.storage.verbs.values import Found
 _MIB = 1024 * 1024
 PART_BYTES = 16 * _MIB
 _MOST_PARTS = 10_000
-FILES_AT_A_TIME = REQUESTS_AT_A_TIME = 64
+FILES_AT_A_TIME = REQUESTS_AT_A_TIME = 128
 _MOST_IN_MEMORY = 256 * _MIB
 
 

@@ -12,6 +12,7 @@ from s3pipelines.core.datasets.fingerprints import (
     Fingerprint,
     md5_of,
     read_part,
+    require_unchanged,
 )
 from s3pipelines.core.datasets.local_files import LocalFile
 from s3pipelines.core.datasets.room import MemoryRoom
@@ -92,6 +93,8 @@ class Sender:
         self._notes = notes
         self._room = room
         self._advance = advance
+        # Of what was sent to servers that tell no checksums, by key and number of the part.
+        self._md5s: dict[str, dict[int, bytes]] = {}
 
     async def send(self, parcel: Parcel) -> Written:
         """Send a file; the object is there whole, or not at all.
@@ -140,6 +143,7 @@ class Sender:
                 sent.append(await self._send_part(parcel, upload_id, number, offset, length))
 
         await work_while_well(iter(missing), one, _PARTS_AT_A_TIME)
+        await asyncio.to_thread(require_unchanged, parcel.file, parcel.known)
         return sent
 
     async def _begun(self, parcel: Parcel) -> tuple[str, dict[int, Part]]:
@@ -180,9 +184,17 @@ class Sender:
         self, parcel: Parcel, upload_id: str, number: int, offset: int, length: int
     ) -> Part:
         file, digest = parcel.file, parcel.known.parts[number - 1]
-        body = await asyncio.to_thread(read_part, file, offset, length, digest)
-        part = await send_part(self._client, file.key, upload_id, number, body, digest)
-        if part.sha256 not in (None, digest.text):
+        body = await asyncio.to_thread(read_part, file, offset, length)
+        try:
+            part = await send_part(self._client, file.key, upload_id, number, body, digest)
+        except StorageError:
+            # The server compares the bytes with the digest: is it the file that has changed?
+            await asyncio.to_thread(require_unchanged, file, parcel.known)
+            raise
+        if part.sha256 is None:
+            md5 = await asyncio.to_thread(_md5, body)
+            self._md5s.setdefault(file.key, {})[number] = md5
+        elif part.sha256 != digest.text:
             raise _other_bytes(self._client.bucket, file.key)
         self._advance(length)
         return part
@@ -201,7 +213,8 @@ class Sender:
         known, key = parcel.known, parcel.file.key
         told = written.sha256
         if told is None:
-            if written.etag == await asyncio.to_thread(_etag_of, parcel):
+            md5s = self._md5s.pop(key, {})
+            if written.etag == await asyncio.to_thread(_etag_of, parcel, md5s):
                 return
             found = await head(self._client, key, written.version_id)
             told = None if found is None else found.checksums.get("sha256")
@@ -221,14 +234,20 @@ def _place(known: Fingerprint, number: int) -> tuple[int, int]:
     return offset, min(known.part_bytes, known.size_bytes - offset)
 
 
-def _etag_of(parcel: Parcel) -> str:
-    """The ETag that S3 gives, where it is made of MD5s."""
+def _etag_of(parcel: Parcel, sent: dict[int, bytes]) -> str:
+    """The ETag that S3 gives, where it is made of MD5s; those of `sent` are known."""
     known, file = parcel.known, parcel.file
-    places = [_place(known, number) for number in range(1, len(known.parts) + 1)]
-    md5s = [md5_of(file, offset, length) for offset, length in places]
-    if len(md5s) == 1:
-        return md5s[0].hex()
-    return f"{hashlib.md5(b''.join(md5s), usedforsecurity=False).hexdigest()}-{len(md5s)}"
+    if parcel.body is not None:
+        return _md5(parcel.body).hex()
+    md5s = [
+        sent.get(number) or md5_of(file, *_place(known, number))
+        for number in range(1, len(known.parts) + 1)
+    ]
+    return f"{_md5(b''.join(md5s)).hex()}-{len(md5s)}"
+
+
+def _md5(body: bytes) -> bytes:
+    return hashlib.md5(body, usedforsecurity=False).digest()
 
 
 async def _with_condition(

@@ -34,6 +34,7 @@ class _Asking:
     headers: Mapping[str, str]
     body: bytes
     payload: str
+    in_pieces: bool = False
 
 
 class BucketClient(PatientClient):
@@ -96,11 +97,26 @@ class BucketClient(PatientClient):
         asking = _Asking(method, key, query or {}, headers or {}, body, payload)
         return await self.answer(operation, method, lambda: self._ask_once(asking))
 
+    async def get_pieces(
+        self, operation: str, key: str, query: Mapping[str, str], headers: Mapping[str, str]
+    ) -> tuple[bytes, ...]:
+        """GET something large, in the pieces in which it came; else as `ask`.
+
+        Raises:
+            ClientError: The server refused, as botocore would raise it.
+            BotoCoreError: Nobody answered in full, or there are no keys.
+        """
+        asking = _Asking("GET", key, query, headers, b"", EMPTY_SHA256, in_pieces=True)
+        reply = await self.answer(operation, "GET", lambda: self._ask_once(asking))
+        return reply.pieces
+
     async def _ask_once(self, asking: _Asking) -> Reply:
         path, parameters = path_of(self._place.path, asking.key), query_of(asking.query)
         target = f"{path}?{parameters}" if parameters else path
         headers = await self._headers(asking, path, parameters)
-        return await self._connections.ask(asking.method, target, headers, asking.body)
+        return await self._connections.ask(
+            asking.method, target, headers, asking.body, in_pieces=asking.in_pieces
+        )
 
     async def _headers(self, asking: _Asking, path: str, query: str) -> dict[str, str]:
         keys = await self._place.keys()

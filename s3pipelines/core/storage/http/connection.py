@@ -10,6 +10,7 @@ import httptools
 
 # Answers before the answer proper, such as 100 Continue.
 _FIRST_FINAL_STATUS = 200
+_FIRST_NOT_WELL = 300
 _WITHOUT_BODY = (204, 304)
 # Two pieces are joined sooner than written one by one.
 _WORTH_JOINING_BYTES = 1 << 16
@@ -22,12 +23,15 @@ class Reply:
     Attributes:
         status: Of HTTP.
         headers: Their names in lower case.
-        body: All of it.
+        body: All of it; empty where it was asked for in pieces.
+        pieces: The body as it came, where it was asked for so: to join them takes as much memory
+            once more.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    pieces: tuple[bytes, ...] = ()
 
 
 class Streamed(Protocol):
@@ -65,6 +69,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reply: asyncio.Future[Reply] | None = None
         self._has_no_body = False
+        self._in_pieces = False
         self._keeps = True
         self._unsent_bytes = 0
         self._heard_at = 0.0
@@ -72,13 +77,16 @@ class Connection(asyncio.Protocol):
         self._may_write.set()
         self._await_answer()
 
-    async def ask(self, head: bytes, body: Body, *, has_no_body: bool) -> Reply:
+    async def ask(
+        self, head: bytes, body: Body, *, has_no_body: bool, in_pieces: bool = False
+    ) -> Reply:
         """Send a request and wait for its whole answer.
 
         Args:
             head: The request line and the headers, with the empty line.
             body: What follows.
             has_no_body: The answer has none, whatever it says, as that to HEAD.
+            in_pieces: The body of the answer is given in pieces, unless it is an error's.
 
         Raises:
             BrokenConnectionError: There was no whole answer.
@@ -88,6 +96,7 @@ class Connection(asyncio.Protocol):
             raise BrokenConnectionError("it was closed", answering=False)
         self._await_answer()
         self._has_no_body = has_no_body
+        self._in_pieces = in_pieces
         self._heard_at = self._loop.time()
         reply = self._reply = self._loop.create_future()
         try:
@@ -235,5 +244,8 @@ class Connection(asyncio.Protocol):
             self.close()  # It speaks unasked.
             return
         pieces = self._pieces
+        if self._in_pieces and self._status < _FIRST_NOT_WELL:
+            self._reply.set_result(Reply(self._status, self._headers, b"", tuple(pieces)))
+            return
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._reply.set_result(Reply(self._status, self._headers, body))

@@ -63,7 +63,15 @@ class Connections:
             connection.close()
         await asyncio.sleep(0)  # For the event loop to close them.
 
-    async def ask(self, method: str, target: str, headers: Mapping[str, str], body: Body) -> Reply:
+    async def ask(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: Body,
+        *,
+        in_pieces: bool = False,
+    ) -> Reply:
         """Ask once.
 
         Args:
@@ -71,6 +79,7 @@ class Connections:
             target: Path and query, percent-encoded.
             headers: With lower-case names.
             body: What is sent.
+            in_pieces: The body of the answer is given in pieces.
 
         Raises:
             EndpointConnectionError: Nobody answered.
@@ -84,7 +93,9 @@ class Connections:
         head = self._head(method, target, headers, body)
         connection = self._kept() or await self._connected()
         try:
-            return await connection.ask(head, body, has_no_body=method == "HEAD")
+            return await connection.ask(
+                head, body, has_no_body=method == "HEAD", in_pieces=in_pieces
+            )
         except BrokenConnectionError as error:
             if error.answering:
                 raise IncompleteReadError(actual_bytes=0, expected_bytes=0) from error
