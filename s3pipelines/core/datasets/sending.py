@@ -18,7 +18,7 @@ from s3pipelines.core.datasets.local_files import LocalFile
 from s3pipelines.core.datasets.room import MemoryRoom
 from s3pipelines.core.datasets.upload_notes import UploadNote, UploadNotes
 from s3pipelines.core.datasets.workers import work_while_well
-from s3pipelines.core.errors import StorageError
+from s3pipelines.core.errors import PreconditionFailed, StorageError
 from s3pipelines.core.storage.failures import code_of
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.verbs.copy import tag_header
@@ -116,7 +116,7 @@ class Sender:
             whole = parcel.known.whole
             return await put_checked(self._client, parcel.file.key, body, whole, headers)
 
-        written = await _with_condition(put, parcel.condition)
+        written = await self._with_condition(parcel, put)
         self._advance(len(body))
         return written
 
@@ -129,7 +129,7 @@ class Sender:
         async def complete(condition: dict[str, str]) -> Written:
             return await complete_upload(self._client, parcel.file.key, upload_id, parts, condition)
 
-        written = await _with_condition(complete, parcel.condition)
+        written = await self._with_condition(parcel, complete)
         await asyncio.to_thread(self._notes.remove, parcel.file.key)
         return written
 
@@ -208,6 +208,27 @@ class Sender:
         # With KMS the ETag of a part is none of its bytes, so that it is sent again.
         return part.etag == (await asyncio.to_thread(md5_of, parcel.file, offset, length)).hex()
 
+    async def _with_condition(
+        self, parcel: Parcel, write: Callable[[dict[str, str]], Coroutine[Any, Any, Written]]
+    ) -> Written:
+        """Write with a precondition; without one where the server cannot compare it.
+
+        Then the key was looked at immediately before. Some servers say that they know none; Ceph's
+        refuses to complete an upload over an ETag, also where it is the right one.
+        """
+        try:
+            return await write(parcel.condition)
+        except PreconditionFailed:
+            if parcel.replaces is None:
+                raise
+            now = await head(self._client, parcel.file.key)
+            if now is None or now.etag != parcel.replaces:
+                raise
+        except StorageError as error:
+            if code_of(error) != _NOT_KNOWN_TO_SERVER:
+                raise
+        return await write({})
+
     async def _prove(self, parcel: Parcel, written: Written) -> None:
         """Compare what S3 says that it holds: a checksum, an ETag that is an MD5, or its bytes."""
         known, key = parcel.known, parcel.file.key
@@ -248,21 +269,6 @@ def _etag_of(parcel: Parcel, sent: dict[int, bytes]) -> str:
 
 def _md5(body: bytes) -> bytes:
     return hashlib.md5(body, usedforsecurity=False).digest()
-
-
-async def _with_condition(
-    write: Callable[[dict[str, str]], Coroutine[Any, Any, Written]], condition: dict[str, str]
-) -> Written:
-    """Write with a precondition; without one where the server says that it does not know any.
-
-    The caller has looked at the key immediately before.
-    """
-    try:
-        return await write(condition)
-    except StorageError as error:
-        if code_of(error) != _NOT_KNOWN_TO_SERVER:
-            raise
-        return await write({})
 
 
 def _other_bytes(bucket: str, key: str) -> StorageError:

@@ -96,7 +96,7 @@ class Uploads:
                     raise
             now = _server_time(answer)
             for entry in answer.get("Parts", []):
-                age_s = (now - entry["LastModified"]).total_seconds()
+                age_s = _age_s(now, entry["LastModified"])
                 yield Part(entry["PartNumber"], entry["ETag"].strip('"'), entry["Size"], age_s)
             if not answer.get("IsTruncated"):
                 return
@@ -166,10 +166,15 @@ def _upload(entry: dict[str, Any], now: datetime) -> Unfinished:
         key=entry["Key"],
         upload_id=entry["UploadId"],
         begun_at=entry["Initiated"],
-        age_s=(now - entry["Initiated"]).total_seconds(),
+        age_s=_age_s(now, entry["Initiated"]),
         storage_class=entry.get("StorageClass", "STANDARD"),
         begun_by=by.get("DisplayName") or by.get("ID", ""),
     )
+
+
+def _age_s(now: datetime, then: datetime) -> float:
+    """Never negative: a server may tell milliseconds of an upload, and none of its own time."""
+    return max(0.0, (now - then).total_seconds())
 
 
 def _server_time(answer: dict[str, Any]) -> datetime:
