@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from tests.cli.conftest import Run, run
 from tests.core.datasets.conftest import MIB, bytes_of, write
@@ -154,7 +155,9 @@ def test_a_bucket_is_made_shown_configured_and_removed(
     run: Run, s3, s3_server: str, tmp_path: Path
 ):
     name = f"made-{uuid.uuid4().hex[:12]}"
-    _json(run, "buckets", "create", name, "--versioning")
+    # See the next test.
+    public = ("--allow-public-access",) if s3_server == "ceph" else ()
+    _json(run, "buckets", "create", name, "--versioning", *public)
     assert name in [row["name"] for row in _json(run, "buckets", "list")]
 
     file = tmp_path / "bucket.yaml"
@@ -174,6 +177,19 @@ def test_a_bucket_is_made_shown_configured_and_removed(
     assert run("buckets", "delete", name, "--yes").status == 2
     assert run("buckets", "delete", name, "--yes", "--with-contents").status == 0
     assert name not in [row["Name"] for row in s3.list_buckets()["Buckets"]]
+
+
+def test_a_bucket_that_blocks_public_access_can_be_written_except_on_ceph(
+    run: Run, s3, s3_server: str
+):
+    name = f"made-{uuid.uuid4().hex[:12]}"
+    _json(run, "buckets", "create", name)
+
+    if s3_server == "ceph":
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.put_object(Bucket=name, Key="k", Body=b"1")
+        return
+    s3.put_object(Bucket=name, Key="k", Body=b"1")
 
 
 _SETTINGS = """\
