@@ -183,13 +183,17 @@ def test_a_bucket_that_blocks_public_access_can_be_written_except_on_ceph(
     run: Run, s3, s3_server: str
 ):
     name = f"made-{uuid.uuid4().hex[:12]}"
-    _json(run, "buckets", "create", name)
+
+    made = run("buckets", "create", name)
 
     if s3_server == "ceph":
+        assert (made.status, "denies every write" in made.out + made.err) == (1, True)
         with pytest.raises(ClientError, match="AccessDenied"):
             s3.put_object(Bucket=name, Key="k", Body=b"1")
         return
+    assert made.status == 0
     s3.put_object(Bucket=name, Key="k", Body=b"1")
+    assert not s3.list_multipart_uploads(Bucket=name).get("Uploads")
 
 
 _SETTINGS = """\

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from s3pipelines.core.errors import Gone, InvalidInput
+from s3pipelines.core.errors import AccessDenied, Gone, InvalidInput
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import s3_client
 from s3pipelines.core.storage.failures import s3_errors
@@ -143,6 +143,26 @@ class Uploads:
                 _raise_if_incomplete(error, self.bucket, key)
                 raise
         return answer.get("ETag", "").strip('"')
+
+    def may_send(self, key: str) -> bool:
+        """Whether anything can be written; tried with an upload that is called off.
+
+        Raises:
+            StorageError: It cannot be tried, for another reason than that it is denied.
+        """
+        upload_id = ""
+        try:
+            upload_id = self.begin(key)
+            with s3_errors(self.bucket, key):
+                self._client.upload_part(
+                    Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=1, Body=b""
+                )
+        except AccessDenied:
+            return False
+        finally:
+            if upload_id:
+                self.abort(key, upload_id)
+        return True
 
     def abort(self, key: str, upload_id: str) -> bool:
         """Call an upload off, and free what its parts take; tells whether it was there.
