@@ -25,6 +25,7 @@ NAMES = (
     "bulk_verbs",
     "batch",
     "plan_size",
+    "transfers",
 )
 _RESULTS = Path(__file__).parent / "results"
 

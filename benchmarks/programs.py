@@ -1,6 +1,7 @@
 """The programs that we measure ourselves beside."""
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +22,14 @@ def s5cmd() -> str:
     return found
 
 
+def aws_cli() -> str | None:
+    """The path of the AWS CLI; None if it is absent, or a shim with nothing behind it."""
+    program = shutil.which("aws")
+    if program is None or _fails(program, "--version"):
+        return None
+    return program
+
+
 def rclone(server: FakeS3, longest_s: int, *words: str) -> Measured | None:
     """A run of rclone, with the server as `{remote}`; None if it is absent or takes too long."""
     program = shutil.which("rclone")
@@ -32,3 +41,7 @@ def rclone(server: FakeS3, longest_s: int, *words: str) -> Measured | None:
         return measure(["timeout", str(longest_s), program, *command], server.environment())
     except ContenderFailed:
         return None
+
+
+def _fails(*command: str) -> bool:
+    return subprocess.run(command, check=False, capture_output=True).returncode != 0

@@ -52,6 +52,9 @@ _MODULES = {
     "count_keys": "verbs",
     "apply_batch": "batches",
     "plan_copies": "batches",
+    "upload_files": "transferring",
+    "register_files": "transferring",
+    "download_files": "transferring",
 }
 
 

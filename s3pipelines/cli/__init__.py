@@ -22,6 +22,7 @@ from s3pipelines.cli.sources import sources
 from s3pipelines.cli.sql import sql
 from s3pipelines.cli.tags import tags
 from s3pipelines.cli.up import up
+from s3pipelines.cli.upload import upload
 from s3pipelines.cli.uploads import uploads
 from s3pipelines.core.errors import S3PipelinesError
 
@@ -52,6 +53,7 @@ for command in (
     batch,
     data,
     tags,
+    upload,
     presign,
     uploads,
     sql,

@@ -13,7 +13,7 @@ from s3pipelines.core.preview.wording import human_bytes
 if TYPE_CHECKING:
     from s3pipelines.core.datasets.describing import Description
     from s3pipelines.core.datasets.downloading import Download
-    from s3pipelines.core.datasets.registered import Registration
+    from s3pipelines.core.datasets.registered import Registered, Registration
 
 _MOST_SHOWN = 20
 DESCRIBED = ("key", "size", "tags", "checksum", "image", "state")
@@ -92,11 +92,17 @@ def print_registration(done: "Registration", as_json: bool) -> None:
         files = [asdict(one) for one in done.files]
         print_json({"source": done.source_id, "counts": done.counts, "files": files})
         return
-    print_fields({name.replace("_", " "): f"{count:,}" for name, count in done.counts.items()})
-    would = [one for one in done.files if one.outcome.startswith("would")]
+    print_files(done.counts, done.files)
+
+
+def print_files(counts: dict[str, int], files: "list[Registered]") -> None:
+    """Print how many files ended how, what a dry run would do, and what failed."""
+    print_fields({name.replace("_", " "): f"{count:,}" for name, count in counts.items()})
+    would = [one for one in files if one.outcome.startswith("would")]
     if would:
         shown = [(one.outcome, one.key, human_bytes(one.size_bytes), one.path) for one in would]
         print_table(("outcome", "key", "size", "file"), shown[:_MOST_SHOWN])
     if len(would) > _MOST_SHOWN:
         click.echo(f"{_MOST_SHOWN} of {len(would):,} are shown; --json shows all.")
-    print_failed([(one.path or one.key, one.error, one.detail) for one in done.failed])
+    failed = [one for one in files if one.outcome == "failed"]
+    print_failed([(one.path or one.key, one.error, one.detail) for one in failed])

@@ -153,6 +153,9 @@ def put(
     metavar="N",
     help="The size of each part but the last; 64 MiB by default.",
 )
+@click.option(
+    "--upload-id", metavar="ID", help="Sign anew for this upload, which was begun before."
+)
 @click.option("--json", "as_json", is_flag=True, help="It is JSON anyway.")
 @click.pass_obj
 def multipart(
@@ -165,9 +168,10 @@ def multipart(
 ) -> None:
     """Begin an upload in parts; prints JSON with its id and a URL for each part.
 
-    Send each part with PUT and keep the ETag of each answer. Then 'presign complete', or the URL
-    under "complete", makes the object; 'presign abort' calls the upload off. One that is never
-    ended takes space: see 'uploads abort'.
+    It is a ticket for 's3pipelines upload FILE --direct TICKET'. Or send each part with PUT and
+    keep the ETag of each answer. Then 'presign complete', or the URL under "complete", makes the
+    object; 'presign abort' calls the upload off. One that is never ended takes space: see 'uploads
+    abort'.
     """
     from s3pipelines.core.buckets.presigning import begin_in_parts
 

@@ -44,25 +44,32 @@ def print_signed(target: "Target", signed: "Signed") -> None:
 def in_parts_json(target: "Target", begun: "InParts") -> dict[str, Any]:
     """An upload in parts for machines, with the commands that end it."""
     ending = f"{shlex.quote(target.uri)} --upload-id {shlex.quote(begun.upload_id)}"
+    headers = {"headers": dict(begun.complete.headers)} if begun.complete.headers else {}
     return {
         "bucket": target.bucket,
         "key": target.key,
         "upload_id": begun.upload_id,
         "expires_at": begun.complete.expires_at,
+        **headers,
         "parts": [vars(part) for part in begun.parts],
+        "list": [_call(one) for one in begun.list],
+        "look": _call(begun.look),
         "complete": {
             "command": f"s3pipelines presign complete {ending}",
-            "method": begun.complete.method,
-            "url": begun.complete.url,
+            **_call(begun.complete),
             "body": "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>"
             "<ETag>ETAG OF PART 1</ETag></Part>…</CompleteMultipartUpload>",
         },
         "abort": {
             "command": f"s3pipelines presign abort {ending}",
-            "method": begun.abort.method,
-            "url": begun.abort.url,
+            **_call(begun.abort),
         },
     }
+
+
+def _call(signed: "Signed") -> dict[str, Any]:
+    headers = {"headers": dict(signed.headers)} if signed.headers else {}
+    return {"method": signed.method, "url": signed.url, **headers}
 
 
 def _curl(signed: "Signed") -> str:

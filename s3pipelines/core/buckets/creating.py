@@ -22,6 +22,13 @@ from s3pipelines.core.storage.bucket_admin import (
     region_of_bucket,
 )
 from s3pipelines.core.storage.bucket_settings import BucketSettings
+from s3pipelines.core.storage.clients import endpoint_of
+from s3pipelines.core.storage.unfinished import Uploads
+
+_DENIES_ALL = (
+    "This server denies every write to a bucket that blocks public ACLs. Set public_access_block: "
+    "{block_public_acls: false} with 'buckets configure', or make it with --allow-public-access."
+)
 
 
 @dataclass(frozen=True)
@@ -110,9 +117,21 @@ def create_bucket(access: Access, new: NewBucket) -> Created:
             f"You have a bucket {new.name!r} already, in use and with other settings ({names}).",
             hint="Change them with 's3pipelines buckets configure --file', or choose another name.",
         )
+    # AWS minds the difference between a public ACL and any write.
+    is_tried = made and new.block_public_access and endpoint_of(access) is not None
+    may_send = is_tried and _may_send(access, new.name)
     applied = list(apply_differences(settings, comparison))
+    if may_send and not _may_send(access, new.name):
+        applied.append(Applied("public_access_block", "failed", _DENIES_ALL))
     applied += [Applied(state.name, "failed", state.problem) for state in comparison.in_doubt]
     return Created(new.name, made, region or None, tuple(applied))
+
+
+def _may_send(access: Access, bucket: str) -> bool:
+    try:
+        return Uploads(access, bucket).may_send(".s3pipelines-probe")
+    except StorageError:
+        return True  # It is not denied; whatever else is wrong shows when somebody writes.
 
 
 def _found(access: Access, new: NewBucket) -> str | None:

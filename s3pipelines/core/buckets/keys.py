@@ -65,23 +65,51 @@ def require_writable(catalog: Catalog, target: Target) -> None:
     Raises:
         InvalidInput: It is.
     """
-    for source in sources_in(catalog, target.access, target.bucket):
-        if source.read_only and target.key.startswith(source.prefix):
-            raise InvalidInput(
-                f"{target.uri} lies in the source {source.id!r}, which is read-only.",
-                hint="There is only 'presign get', unless 'sources update --writable' changes it.",
-            )
-    for what, place in catalog.own_locations().items():
-        if (
-            isinstance(place, S3Location)
-            and place.bucket == target.bucket
-            and target.key.startswith(place.prefix)
-            and same_endpoint(endpoint_of(target.access), endpoint_of(catalog.access))
-        ):
-            raise InvalidInput(
-                f"{target.uri} lies in the {what} of this project.",
-                hint="Nobody else writes there; name another key.",
-            )
+    WriteGuard(catalog, target.access, target.bucket).require_writable(target.key)
+
+
+class WriteGuard:
+    """Knows which keys of a bucket are not to be written; made once for many.
+
+    Args:
+        catalog: Where the registry is.
+        access: How the bucket is reached.
+        bucket: Its name.
+
+    Raises:
+        StorageError: The registry cannot be read.
+    """
+
+    def __init__(self, catalog: Catalog, access: Access, bucket: str) -> None:
+        self._bucket = bucket
+        sources = sources_in(catalog, access, bucket)
+        self._read_only = [source for source in sources if source.read_only]
+        is_same = same_endpoint(endpoint_of(access), endpoint_of(catalog.access))
+        self._own = [
+            (what, place.prefix)
+            for what, place in catalog.own_locations().items()
+            if isinstance(place, S3Location) and place.bucket == bucket and is_same
+        ]
+
+    def require_writable(self, key: str) -> None:
+        """Make sure that a key is neither in a read-only source nor among the project's own files.
+
+        Raises:
+            InvalidInput: It is.
+        """
+        uri = f"s3://{self._bucket}/{key}"
+        for source in self._read_only:
+            if key.startswith(source.prefix):
+                raise InvalidInput(
+                    f"{uri} lies in the source {source.id!r}, which is read-only.",
+                    hint="It may only be read, unless 'sources update --writable' changes it.",
+                )
+        for what, prefix in self._own:
+            if key.startswith(prefix):
+                raise InvalidInput(
+                    f"{uri} lies in the {what} of this project.",
+                    hint="Nobody else writes there; name another key.",
+                )
 
 
 def _check_key(name: str, key: str) -> None:

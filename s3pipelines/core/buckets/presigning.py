@@ -19,6 +19,10 @@ LEAST_PART_BYTES = 5 * _MIB
 MOST_PART_BYTES = 5 * 1024 * _MIB
 MOST_PARTS = 10_000
 USUAL_PART_BYTES = 64 * _MIB
+# What S3 tells with one answer.
+_LISTED_PARTS = 1000
+# Number, first byte and size of a part.
+_Range = tuple[int, int | None, int | None]
 # What S3 takes with one PUT or one form.
 MOST_PUT_BYTES = 5 * 1024 * _MIB
 UNBOUND_PUT = (
@@ -69,12 +73,16 @@ class InParts:
         complete: The request that ends it; its body lists the parts with the ETags that S3
             answered.
         abort: The request that calls it off.
+        list: Requests that tell which parts have arrived, a thousand at a time.
+        look: The request that tells what is at the key by then.
     """
 
     upload_id: str
     parts: tuple[PartUrl, ...]
     complete: Signed
     abort: Signed
+    list: tuple[Signed, ...]
+    look: Signed
 
 
 def check_expiry_s(expires_s: float) -> int:
@@ -163,6 +171,7 @@ def begin_in_parts(
     size_bytes: int | None = None,
     part_bytes: int | None = None,
     content_type: str | None = None,
+    upload_id: str | None = None,
 ) -> InParts:
     """Begin an upload in parts, and sign a URL for each of them.
 
@@ -175,28 +184,26 @@ def begin_in_parts(
         size_bytes: How large the object will be.
         part_bytes: The size of each part but the last; by default 64 MiB, more where S3 needs it.
         content_type: Of the object.
+        upload_id: Sign anew for this upload, which was begun before.
 
     Raises:
         InvalidInput: S3 takes no upload like that.
+        Gone: There is no upload of that id (any more).
         StorageError: It cannot be begun.
     """
     ranges = list(_ranges(parts, size_bytes, part_bytes))
     presigner = Presigner(target.access, target.bucket, expires_s)
     uploads = Uploads(target.access, target.bucket)
+    if upload_id is not None:
+        _require(not content_type, "An upload has the type with which it was begun.")
+        next(iter(uploads.parts(target.key, upload_id)), None)  # It is there.
+        return _signed_parts(presigner, target.key, upload_id, ranges)
     described = {"ContentType": content_type} if content_type else {}
-    upload_id = uploads.begin(target.key, **described)
+    begun = uploads.begin(target.key, **described)
     try:
-        return InParts(
-            upload_id,
-            tuple(
-                PartUrl(number, first, size, presigner.part(target.key, upload_id, number).url)
-                for number, first, size in ranges
-            ),
-            presigner.complete(target.key, upload_id),
-            presigner.abort(target.key, upload_id),
-        )
+        return _signed_parts(presigner, target.key, begun, ranges)
     except BaseException:
-        uploads.abort(target.key, upload_id)
+        uploads.abort(target.key, begun)
         raise
 
 
@@ -242,6 +249,23 @@ def abort_in_parts(target: Target, upload_id: str) -> bool:
     return Uploads(target.access, target.bucket).abort(target.key, upload_id)
 
 
+def _signed_parts(presigner: Presigner, key: str, upload_id: str, ranges: list[_Range]) -> InParts:
+    return InParts(
+        upload_id,
+        tuple(
+            PartUrl(number, first, size, presigner.part(key, upload_id, number).url)
+            for number, first, size in ranges
+        ),
+        presigner.complete(key, upload_id),
+        presigner.abort(key, upload_id),
+        tuple(
+            presigner.list_parts(key, upload_id, after)
+            for after in range(0, len(ranges), _LISTED_PARTS)
+        ),
+        presigner.look(key),
+    )
+
+
 def _check_bounds(upload: Upload) -> None:
     if upload.is_form and upload.exact_bytes is not None:
         raise InvalidInput(
@@ -257,9 +281,7 @@ def _check_bounds(upload: Upload) -> None:
         )
 
 
-def _ranges(
-    parts: int | None, size_bytes: int | None, part_bytes: int | None
-) -> Iterator[tuple[int, int | None, int | None]]:
+def _ranges(parts: int | None, size_bytes: int | None, part_bytes: int | None) -> Iterator[_Range]:
     """Number, first byte and size of each part; the latter two are None if only a count is known.
 
     Raises:

@@ -31,9 +31,9 @@ from s3pipelines.core.storage.http.places import bucket_place
 
 _MIB = 1024 * 1024
 RANGE_BYTES = 8 * _MIB
-_FILES_AT_A_TIME = 64
-_REQUESTS_AT_A_TIME = 64
-_MOST_IN_MEMORY = 256 * _MIB
+_FILES_AT_A_TIME = 128
+_REQUESTS_AT_A_TIME = 128
+_MOST_IN_MEMORY = 128 * _MIB
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,8 @@ class _Work:
             return
         fetched = await self._fetched(member, sha256)
         await asyncio.to_thread(self._places.place, member, fetched, fetched.modified)
-        await asyncio.to_thread(self._kept.forget_ranges, member.name)
+        if member.size_bytes > self._wanted.range_bytes:
+            await asyncio.to_thread(self._kept.forget_ranges, member.name)
         self._done.downloaded += 1
         self._done.fetched_bytes += member.size_bytes
         self._done.unproven += fetched.proofs == ("size",)

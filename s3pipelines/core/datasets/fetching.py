@@ -2,23 +2,24 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
 
 from s3pipelines.core.datasets.download_state import DownloadState
+from s3pipelines.core.datasets.following import Following
 from s3pipelines.core.datasets.members import Member
-from s3pipelines.core.datasets.proofs import Known, Prover
+from s3pipelines.core.datasets.proofs import Known, Prover, least_proof
 from s3pipelines.core.datasets.room import MemoryRoom
+from s3pipelines.core.datasets.workers import work_through
 from s3pipelines.core.errors import StorageError
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.verbs.get import get_object, head_headers
-from s3pipelines.core.storage.verbs.read import read_range
+from s3pipelines.core.storage.verbs.read import read_range_in_pieces
 
-_READ_BYTES = 1024 * 1024
+_RANGES_AT_A_TIME = 32
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,11 @@ class Fetcher:
             reply = await get_object(
                 self._client, member.key, etag=member.etag, version_id=version_id
             )
-            known = Known(member.size_bytes, member.etag, reply.headers, sha256)
+            known = least_proof(Known(member.size_bytes, member.etag, reply.headers, sha256))
             path = self._state.part_path(member.name)
             prover = await asyncio.to_thread(_written, path, reply.body, known)
         self._advance(len(reply.body))
-        return self._proven(member, path, prover, known)
+        return self._proven(member, path, prover, reply.headers)
 
     async def _in_ranges(
         self, member: Member, version_id: str | None, sha256: str | None
@@ -98,39 +99,45 @@ class Fetcher:
         headers = await head_headers(
             self._client, member.key, etag=member.etag, version_id=version_id
         )
-        known = Known(member.size_bytes, member.etag, headers, sha256)
+        known = least_proof(Known(member.size_bytes, member.etag, headers, sha256))
         path = self._state.part_path(member.name)
         there = await asyncio.to_thread(
             self._state.ranges, member.name, member.etag, self._range_bytes
         )
         self._advance(sum(self._length(member, number) for number in there))
-        numbers = range(-(-member.size_bytes // self._range_bytes))
+        total = -(-member.size_bytes // self._range_bytes)
         await asyncio.to_thread(_sized, path, member)
-        missing = [number for number in numbers if number not in there]
-        await _all(self._range(member, version_id, number) for number in missing)
-        prover = await asyncio.to_thread(_read, path, known)
-        return self._proven(member, path, prover, known)
+        following = Following(path, Prover(known), self._range_bytes, set(there))
+
+        async def fetch(number: int) -> None:
+            await self._range(member, version_id, number)
+            following.arrived(number)
+
+        missing = (number for number in range(total) if number not in there)
+        async with following.through(total) as prover:
+            await work_through(missing, fetch, _RANGES_AT_A_TIME)
+        return self._proven(member, path, prover, headers)
 
     async def _range(self, member: Member, version_id: str | None, number: int) -> None:
         offset, length = number * self._range_bytes, self._length(member, number)
         async with self._room.of(length):
-            body = await read_range(
+            pieces = await read_range_in_pieces(
                 self._client, member.key, offset, length, etag=member.etag, version_id=version_id
             )
-            if len(body) != length:
+            if sum(map(len, pieces)) != length:
                 raise StorageError(
                     f"The endpoint does not answer ranges of {member.key}.",
                     hint="Check what stands between here and the S3 server.",
                 )
-            await asyncio.to_thread(self._write, member, number, body)
+            await asyncio.to_thread(self._write, member, number, pieces)
         self._advance(length)
 
-    def _write(self, member: Member, number: int, body: bytes) -> None:
+    def _write(self, member: Member, number: int, pieces: tuple[bytes, ...]) -> None:
         try:
             # Opened by whoever writes: a write that was called off must not meet another file.
             with self._state.part_path(member.name).open("r+b") as file:
                 file.seek(number * self._range_bytes)
-                file.write(body)
+                file.writelines(pieces)
         except OSError as error:
             raise not_written(member.name, error) from error
         self._state.note_range(member.name, member.etag, self._range_bytes, number)
@@ -138,7 +145,9 @@ class Fetcher:
     def _length(self, member: Member, number: int) -> int:
         return min(self._range_bytes, member.size_bytes - number * self._range_bytes)
 
-    def _proven(self, member: Member, path: Path, prover: Prover, known: Known) -> Fetched:
+    def _proven(
+        self, member: Member, path: Path, prover: Prover, headers: Mapping[str, str]
+    ) -> Fetched:
         proofs = prover.proofs()
         if proofs is None:
             self._state.forget_ranges(member.name)
@@ -148,7 +157,7 @@ class Fetcher:
                 f"What arrived of {member.key} is not what S3 says of it.",
                 hint="Repeat it; if it goes on, the object, or its way here, is damaged.",
             )
-        return Fetched(path, proofs, prover.sha256, _modified(known.headers))
+        return Fetched(path, proofs, prover.sha256, _modified(headers))
 
 
 def _modified(headers: Mapping[str, str]) -> datetime | None:
@@ -170,17 +179,6 @@ def not_written(name: str, error: OSError) -> StorageError:
     )
 
 
-async def _all(ranges: Iterable[Coroutine[Any, Any, None]]) -> None:
-    tasks = [asyncio.create_task(one) for one in ranges]
-    try:
-        await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
-
-
 def _sized(path: Path, member: Member) -> None:
     try:
         path.touch()
@@ -194,17 +192,6 @@ def _written(path: Path, body: bytes, known: Known) -> Prover:
     prover.update(body)
     try:
         path.write_bytes(body)
-    except OSError as error:
-        raise not_written(str(path), error) from error
-    return prover
-
-
-def _read(path: Path, known: Known) -> Prover:
-    prover = Prover(known)
-    try:
-        with path.open("rb", buffering=0) as file:
-            while body := file.read(_READ_BYTES):
-                prover.update(body)
     except OSError as error:
         raise not_written(str(path), error) from error
     return prover

@@ -1,6 +1,8 @@
 """The digests of a local file, whole and of each part, and whether an object holds the same."""
 
 import hashlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +25,14 @@ class Fingerprint:
         whole: Of all of it.
         part_bytes: The size of each part but the last.
         parts: Of each part, in their order; one of an empty file.
+        state: Of the file, when it was read; () where all of it is in memory.
     """
 
     size_bytes: int
     whole: Digest
     part_bytes: int
     parts: tuple[Digest, ...]
+    state: tuple[int, ...] = ()
 
     def is_told_by(self, checksum: str) -> bool:
         """Whether a SHA-256 of S3 is one that an object of these bytes may have: whole, or cut so.
@@ -40,45 +44,104 @@ class Fingerprint:
 
 
 def fingerprint(file: LocalFile, part_bytes: int) -> Fingerprint:
-    """Read a file once.
+    """Read a file once, for the digest of all of it and, side by side, for those of its parts.
 
     Raises:
         StorageError: It cannot be read, or is being written.
     """
-    whole, parts, size_bytes = hashlib.sha256(), [], 0
-    try:
-        with file.path.open("rb", buffering=0) as opened:
-            while True:
-                part, left = hashlib.sha256(), part_bytes
-                while left and (chunk := opened.read(min(_READ_BYTES, left))):
-                    part.update(chunk)
-                    whole.update(chunk)
-                    left -= len(chunk)
-                size_bytes += part_bytes - left
-                if left < part_bytes or not parts:
-                    parts.append(Digest(part.digest()))
-                if left:
-                    break
-    except OSError as error:
-        raise unreadable(file.path, error) from error
-    if size_bytes != file.size_bytes:
+    whole, parts = hashlib.sha256(), list[Digest]()
+    before = _state_of(file.path)
+    # One digest takes as long as the other; they are computed outside of the interpreter's lock.
+    with ThreadPoolExecutor(1) as beside:
+        size_bytes = 0
+        for chunks in _cut(file.path, part_bytes):
+            part = beside.submit(_digest_of, chunks)
+            for chunk in chunks:
+                whole.update(chunk)
+                size_bytes += len(chunk)
+            parts.append(part.result())
+    if size_bytes != file.size_bytes or _state_of(file.path) != before:
         raise changed(file.path)
-    return Fingerprint(size_bytes, Digest(whole.digest()), part_bytes, tuple(parts))
+    if not parts:
+        parts = [Digest(hashlib.sha256().digest())]
+    return Fingerprint(size_bytes, Digest(whole.digest()), part_bytes, tuple(parts), before)
 
 
-def read_part(file: LocalFile, offset: int, length: int, digest: Digest) -> bytes:
-    """A part of a file that was read before, as it was then.
+def _cut(path: Path, part_bytes: int) -> Iterator[list[bytes]]:
+    """The chunks of each part."""
+    try:
+        with path.open("rb", buffering=0) as opened:
+            while True:
+                chunks, left = list[bytes](), part_bytes
+                while left and (chunk := opened.read(min(_READ_BYTES, left))):
+                    chunks.append(chunk)
+                    left -= len(chunk)
+                if chunks:
+                    yield chunks
+                if left:
+                    return
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _digest_of(chunks: Iterable[bytes]) -> Digest:
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return Digest(digest.digest())
+
+
+def _state_of(path: Path) -> tuple[int, ...]:
+    """What changes whenever a file is written, also by whoever sets its time back."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def require_unchanged(file: LocalFile, known: Fingerprint) -> None:
+    """Make sure that a file is as it was when its fingerprint was taken.
 
     Raises:
-        StorageError: It cannot be read, or has changed.
+        StorageError: It is not.
+    """
+    if _state_of(file.path) != known.state:
+        raise changed(file.path)
+
+
+def read_whole(file: LocalFile) -> tuple[Fingerprint, bytes]:
+    """All of a file that fits into memory, and what it holds.
+
+    Raises:
+        StorageError: It cannot be read, or is being written.
     """
     try:
-        with file.path.open("rb") as opened:
-            opened.seek(offset)
-            body = opened.read(length)
+        with file.path.open("rb", buffering=0) as opened:
+            body = opened.readall()
     except OSError as error:
         raise unreadable(file.path, error) from error
-    if Digest.of(body) != digest:
+    if len(body) != file.size_bytes:
+        raise changed(file.path)
+    whole = Digest.of(body)
+    return Fingerprint(len(body), whole, max(1, len(body)), (whole,)), body
+
+
+def read_part(file: LocalFile, offset: int, length: int) -> bytes:
+    """A part of a file.
+
+    Raises:
+        StorageError: It cannot be read, or is shorter than it was.
+    """
+    try:
+        with file.path.open("rb", buffering=0) as opened:
+            opened.seek(offset)
+            body = opened.read(length)
+            while len(body) < length and (more := opened.read(length - len(body))):
+                body += more
+    except OSError as error:
+        raise unreadable(file.path, error) from error
+    if len(body) != length:
         raise changed(file.path)
     return body
 
@@ -137,5 +200,5 @@ def unreadable(path: Path, error: OSError) -> StorageError:
 def changed(path: Path) -> StorageError:
     """The error for a file that is being written."""
     return StorageError(
-        f"{path} was changed while it was read.", hint="Register it when it is complete."
+        f"{path} was changed while it was read.", hint="Repeat it when the file is complete."
     )

@@ -2,15 +2,15 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from s3pipelines.core.errors import InvalidInput, printable
-from s3pipelines.core.sources.scope import Scope
-from s3pipelines.core.sources.source import Source
 
 _LONGEST_KEY_BYTES = 1024
+# Whether a key of so many bytes is wanted.
+Holds = Callable[[str, int], bool]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Unusable:
 
 
 def find_files(
-    source: Source, paths: Iterable[str | Path], below: str = ""
+    prefix: str, paths: Iterable[str | Path], holds: Holds = lambda _, __: True
 ) -> tuple[list[LocalFile], list[Unusable]]:
     """The files that `paths` name, by key; what is in folders keeps its place.
 
@@ -47,34 +47,38 @@ def find_files(
     `scans/.` means what is in it.
 
     Args:
-        source: Where they go.
+        prefix: What their keys begin with.
         paths: Files and folders.
-        below: A folder below the source's prefix.
+        holds: Says which keys are wanted; what is not is unusable.
 
     Raises:
         InvalidInput: One of the paths does not exist, there is no file at all, or two files would
             get one key.
     """
-    scope, prefix = Scope(source), source.prefix + _folder(below)
     files: dict[str, LocalFile] = {}
     unusable: list[Unusable] = []
     for path in paths:
         for found, name in _named(path):
-            one = found if isinstance(found, Unusable) else _judged(scope, found, prefix + name)
+            one = found if isinstance(found, Unusable) else _judged(holds, found, prefix + name)
             if isinstance(one, Unusable):
                 unusable.append(one)
                 continue
             if (other := files.setdefault(one.key, one)) is not one and other.path != one.path:
                 raise InvalidInput(
                     f"{one.path} and {other.path} would both become {one.key!r}.",
-                    hint="Register them one after the other, each with --below FOLDER.",
+                    hint="Send them one after the other, to folders of their own.",
                 )
     if not files and not unusable:
-        raise InvalidInput("There is no file to register.", hint="Name files, or folders of them.")
+        raise InvalidInput("There is no file to send.", hint="Name files, or folders of them.")
     return [files[key] for key in sorted(files)], unusable
 
 
-def _folder(below: str) -> str:
+def folder_below(below: str) -> str:
+    """A folder that somebody named, as keys have it: `a/b/`; empty for none.
+
+    Raises:
+        InvalidInput: It is none.
+    """
     segments = below.strip("/").split("/")
     if below and any(segment in ("", ".", "..") for segment in segments):
         raise InvalidInput(
@@ -116,7 +120,7 @@ def _walked(folder: Path, name: str) -> Iterator[tuple[Path | Unusable, str]]:
             yield path, f"{name}{entry.name}"
 
 
-def _judged(scope: Scope, path: Path, key: str) -> LocalFile | Unusable:
+def _judged(holds: Holds, path: Path, key: str) -> LocalFile | Unusable:
     try:
         encoded = key.encode()
     except UnicodeEncodeError:
@@ -129,7 +133,7 @@ def _judged(scope: Scope, path: Path, key: str) -> LocalFile | Unusable:
         return _unusable(path, key, "unreadable", f"It cannot be read ({error.strerror or error}).")
     if not stat.S_ISREG(found.st_mode):
         return _unusable(path, key, "no_file", "It is no regular file.")
-    if not scope.holds(key, found.st_size):
+    if not holds(key, found.st_size):
         detail = "The source leaves such keys out (--include, --exclude, markers of folders)."
         return _unusable(path, key, "excluded", detail)
     return LocalFile(path, key, found.st_size, found.st_mtime_ns)

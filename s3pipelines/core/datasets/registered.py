@@ -1,8 +1,10 @@
 """What became of each file that was to be registered."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from s3pipelines.core.datasets.local_files import LocalFile
 from s3pipelines.core.errors import AccessDenied, Archived, Gone, PreconditionFailed, StorageError
 
 # `would_…`: of a dry run.
@@ -60,10 +62,21 @@ class Registration:
     @property
     def counts(self) -> dict[str, int]:
         """How many ended how; without what is none."""
-        counts: dict[str, int] = {}
-        for one in self.files:
-            counts[one.outcome] = counts.get(one.outcome, 0) + 1
-        return dict(sorted(counts.items()))
+        return how_many(self.files)
+
+
+def how_many(files: Iterable[Registered]) -> dict[str, int]:
+    """How many ended how; without what is none."""
+    counts: dict[str, int] = {}
+    for one in files:
+        counts[one.outcome] = counts.get(one.outcome, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def failed_row(file: LocalFile, error: StorageError) -> Registered:
+    """The row of a file that was not sent."""
+    path, size = str(file.path), file.size_bytes
+    return Registered(file.key, path, size, "failed", error=word_of(error), detail=str(error))
 
 
 _WORDS: tuple[tuple[type[StorageError], str], ...] = (

@@ -12,11 +12,13 @@ from s3pipelines.core.datasets.fingerprints import (
     Fingerprint,
     md5_of,
     read_part,
+    require_unchanged,
 )
 from s3pipelines.core.datasets.local_files import LocalFile
 from s3pipelines.core.datasets.room import MemoryRoom
 from s3pipelines.core.datasets.upload_notes import UploadNote, UploadNotes
-from s3pipelines.core.errors import StorageError
+from s3pipelines.core.datasets.workers import work_while_well
+from s3pipelines.core.errors import PreconditionFailed, StorageError
 from s3pipelines.core.storage.failures import code_of
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.verbs.copy import tag_header
@@ -34,6 +36,7 @@ from s3pipelines.core.storage.verbs.uploads import (
 )
 
 _NOT_KNOWN_TO_SERVER = "NotImplemented"
+_PARTS_AT_A_TIME = 16
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,14 @@ class Parcel:
         known: What it holds.
         headers: How the object is written: what it says of itself, and its tags.
         replaces: ETag of what is there and is to be replaced; None if nothing may be there.
+        body: All of it, where it goes in one request and has been read.
     """
 
     file: LocalFile
     known: Fingerprint
     headers: dict[str, str]
     replaces: str | None
+    body: bytes | None = None
 
     @property
     def condition(self) -> dict[str, str]:
@@ -88,6 +93,8 @@ class Sender:
         self._notes = notes
         self._room = room
         self._advance = advance
+        # Of what was sent to servers that tell no checksums, by key and number of the part.
+        self._md5s: dict[str, dict[int, bytes]] = {}
 
     async def send(self, parcel: Parcel) -> Written:
         """Send a file; the object is there whole, or not at all.
@@ -96,24 +103,21 @@ class Sender:
             PreconditionFailed: The key does not hold any more what the parcel says.
             StorageError: It cannot be read or sent, or S3 holds something else than was sent.
         """
-        if len(parcel.known.parts) == 1:
-            written = await self._put(parcel)
+        if parcel.body is not None:
+            written = await self._put(parcel, parcel.body)
         else:
             written = await self._send_parts(parcel)
         await self._prove(parcel, written)
         return written
 
-    async def _put(self, parcel: Parcel) -> Written:
-        file, known = parcel.file, parcel.known
-        async with self._room.of(file.size_bytes):
-            body = await asyncio.to_thread(read_part, file, 0, file.size_bytes, known.whole)
+    async def _put(self, parcel: Parcel, body: bytes) -> Written:
+        async def put(condition: dict[str, str]) -> Written:
+            headers = parcel.headers | condition
+            whole = parcel.known.whole
+            return await put_checked(self._client, parcel.file.key, body, whole, headers)
 
-            async def put(condition: dict[str, str]) -> Written:
-                headers = parcel.headers | condition
-                return await put_checked(self._client, file.key, body, known.whole, headers)
-
-            written = await _with_condition(put, parcel.condition)
-        self._advance(file.size_bytes)
+        written = await self._with_condition(parcel, put)
+        self._advance(len(body))
         return written
 
     async def _send_parts(self, parcel: Parcel) -> Written:
@@ -125,34 +129,22 @@ class Sender:
         async def complete(condition: dict[str, str]) -> Written:
             return await complete_upload(self._client, parcel.file.key, upload_id, parts, condition)
 
-        written = await _with_condition(complete, parcel.condition)
+        written = await self._with_condition(parcel, complete)
         await asyncio.to_thread(self._notes.remove, parcel.file.key)
         return written
 
     async def _send_missing(self, parcel: Parcel, upload_id: str, missing: list[int]) -> list[Part]:
         """Send parts; after an error no other is begun, and those under way are for next time."""
-        stopped = asyncio.Event()
+        sent: list[Part] = []
 
-        async def one(number: int) -> Part | None:
+        async def one(number: int) -> None:
             offset, length = _place(parcel.known, number)
             async with self._room.of(length):
-                if stopped.is_set():
-                    return None
-                return await self._send_part(parcel, upload_id, number, offset, length)
+                sent.append(await self._send_part(parcel, upload_id, number, offset, length))
 
-        tasks = [asyncio.create_task(one(number)) for number in missing]
-        try:
-            if tasks:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-                stopped.set()
-                await asyncio.wait(tasks)
-        except asyncio.CancelledError:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            raise
-        # Where some were not begun, another one raises.
-        return [part for task in tasks if (part := task.result()) is not None]
+        await work_while_well(iter(missing), one, _PARTS_AT_A_TIME)
+        await asyncio.to_thread(require_unchanged, parcel.file, parcel.known)
+        return sent
 
     async def _begun(self, parcel: Parcel) -> tuple[str, dict[int, Part]]:
         """An upload of exactly this file that was begun before, or a new one, and what it has."""
@@ -192,9 +184,17 @@ class Sender:
         self, parcel: Parcel, upload_id: str, number: int, offset: int, length: int
     ) -> Part:
         file, digest = parcel.file, parcel.known.parts[number - 1]
-        body = await asyncio.to_thread(read_part, file, offset, length, digest)
-        part = await send_part(self._client, file.key, upload_id, number, body, digest)
-        if part.sha256 not in (None, digest.text):
+        body = await asyncio.to_thread(read_part, file, offset, length)
+        try:
+            part = await send_part(self._client, file.key, upload_id, number, body, digest)
+        except StorageError:
+            # The server compares the bytes with the digest: is it the file that has changed?
+            await asyncio.to_thread(require_unchanged, file, parcel.known)
+            raise
+        if part.sha256 is None:
+            md5 = await asyncio.to_thread(_md5, body)
+            self._md5s.setdefault(file.key, {})[number] = md5
+        elif part.sha256 != digest.text:
             raise _other_bytes(self._client.bucket, file.key)
         self._advance(length)
         return part
@@ -208,12 +208,34 @@ class Sender:
         # With KMS the ETag of a part is none of its bytes, so that it is sent again.
         return part.etag == (await asyncio.to_thread(md5_of, parcel.file, offset, length)).hex()
 
+    async def _with_condition(
+        self, parcel: Parcel, write: Callable[[dict[str, str]], Coroutine[Any, Any, Written]]
+    ) -> Written:
+        """Write with a precondition; without one where the server cannot compare it.
+
+        Then the key was looked at immediately before. Some servers say that they know none; Ceph's
+        refuses to complete an upload over an ETag, also where it is the right one.
+        """
+        try:
+            return await write(parcel.condition)
+        except PreconditionFailed:
+            if parcel.replaces is None:
+                raise
+            now = await head(self._client, parcel.file.key)
+            if now is None or now.etag != parcel.replaces:
+                raise
+        except StorageError as error:
+            if code_of(error) != _NOT_KNOWN_TO_SERVER:
+                raise
+        return await write({})
+
     async def _prove(self, parcel: Parcel, written: Written) -> None:
         """Compare what S3 says that it holds: a checksum, an ETag that is an MD5, or its bytes."""
         known, key = parcel.known, parcel.file.key
         told = written.sha256
         if told is None:
-            if written.etag == await asyncio.to_thread(_etag_of, parcel):
+            md5s = self._md5s.pop(key, {})
+            if written.etag == await asyncio.to_thread(_etag_of, parcel, md5s):
                 return
             found = await head(self._client, key, written.version_id)
             told = None if found is None else found.checksums.get("sha256")
@@ -233,29 +255,20 @@ def _place(known: Fingerprint, number: int) -> tuple[int, int]:
     return offset, min(known.part_bytes, known.size_bytes - offset)
 
 
-def _etag_of(parcel: Parcel) -> str:
-    """The ETag that S3 gives, where it is made of MD5s."""
+def _etag_of(parcel: Parcel, sent: dict[int, bytes]) -> str:
+    """The ETag that S3 gives, where it is made of MD5s; those of `sent` are known."""
     known, file = parcel.known, parcel.file
-    places = [_place(known, number) for number in range(1, len(known.parts) + 1)]
-    md5s = [md5_of(file, offset, length) for offset, length in places]
-    if len(md5s) == 1:
-        return md5s[0].hex()
-    return f"{hashlib.md5(b''.join(md5s), usedforsecurity=False).hexdigest()}-{len(md5s)}"
+    if parcel.body is not None:
+        return _md5(parcel.body).hex()
+    md5s = [
+        sent.get(number) or md5_of(file, *_place(known, number))
+        for number in range(1, len(known.parts) + 1)
+    ]
+    return f"{_md5(b''.join(md5s)).hex()}-{len(md5s)}"
 
 
-async def _with_condition(
-    write: Callable[[dict[str, str]], Coroutine[Any, Any, Written]], condition: dict[str, str]
-) -> Written:
-    """Write with a precondition; without one where the server says that it does not know any.
-
-    The caller has looked at the key immediately before.
-    """
-    try:
-        return await write(condition)
-    except StorageError as error:
-        if code_of(error) != _NOT_KNOWN_TO_SERVER:
-            raise
-        return await write({})
+def _md5(body: bytes) -> bytes:
+    return hashlib.md5(body, usedforsecurity=False).digest()
 
 
 def _other_bytes(bucket: str, key: str) -> StorageError:

@@ -1,4 +1,4 @@
-"""Many of the same at a time in one event loop; the first error ends all of them."""
+"""Many of the same at a time in one event loop; the first error ends it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -31,3 +31,25 @@ async def work_through(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
+
+
+async def work_while_well(
+    upcoming: Iterator[T], do: Callable[[T], Awaitable[object]], at_a_time: int
+) -> None:
+    """The same, but after an error those that are under way end, and no other is begun.
+
+    For what is sent: half of a part is of no use to anybody, and a whole one is for next time.
+    """
+    errors: list[BaseException] = []
+
+    async def one(item: T) -> None:
+        if errors:
+            return
+        try:
+            await do(item)
+        except Exception as error:  # noqa: BLE001 - it is raised below
+            errors.append(error)
+
+    await work_through(upcoming, one, at_a_time)
+    if errors:
+        raise errors[0]

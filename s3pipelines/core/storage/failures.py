@@ -184,6 +184,15 @@ def _object(bucket: str, key: str) -> _Target:
     return _Target(f"s3://{bucket}/{key}", where, bucket, key)
 
 
+def presigned_errors(bucket: str, key: str) -> AbstractContextManager[None]:
+    """The same for presigned requests, which name their server themselves.
+
+    Raises:
+        StorageError: One of its kinds, with a line that says what to do.
+    """
+    return _Errors(partial(_Target, f"s3://{bucket}/{key}", "Check the network", bucket, key))
+
+
 def code_of(error: StorageError) -> str:
     """S3's own code of an error, for example `NoSuchUpload`; empty where it was no answer."""
     response = getattr(error.__cause__, "response", None) or {}

@@ -141,6 +141,15 @@ class Presigner:
         asked = {"Key": key, "UploadId": upload_id, "PartNumber": number}
         return self._signed("upload_part", "PUT", asked)
 
+    def list_parts(self, key: str, upload_id: str, after: int) -> Signed:
+        """Tell which parts of an upload have arrived: a thousand, of those after a number."""
+        asked = {"Key": key, "UploadId": upload_id, "PartNumberMarker": after}
+        return self._signed("list_parts", "GET", asked)
+
+    def look(self, key: str) -> Signed:
+        """Tell what is at a key, without its bytes."""
+        return self._signed("head_object", "HEAD", {"Key": key})
+
     def complete(self, key: str, upload_id: str) -> Signed:
         """Complete an upload; the body lists its parts."""
         asked = {"Key": key, "UploadId": upload_id}

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from s3pipelines.core.errors import Gone, InvalidInput
+from s3pipelines.core.errors import AccessDenied, Gone, InvalidInput
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import s3_client
 from s3pipelines.core.storage.failures import s3_errors
@@ -96,7 +96,7 @@ class Uploads:
                     raise
             now = _server_time(answer)
             for entry in answer.get("Parts", []):
-                age_s = (now - entry["LastModified"]).total_seconds()
+                age_s = _age_s(now, entry["LastModified"])
                 yield Part(entry["PartNumber"], entry["ETag"].strip('"'), entry["Size"], age_s)
             if not answer.get("IsTruncated"):
                 return
@@ -144,6 +144,26 @@ class Uploads:
                 raise
         return answer.get("ETag", "").strip('"')
 
+    def may_send(self, key: str) -> bool:
+        """Whether anything can be written; tried with an upload that is called off.
+
+        Raises:
+            StorageError: It cannot be tried, for another reason than that it is denied.
+        """
+        upload_id = ""
+        try:
+            upload_id = self.begin(key)
+            with s3_errors(self.bucket, key):
+                self._client.upload_part(
+                    Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=1, Body=b""
+                )
+        except AccessDenied:
+            return False
+        finally:
+            if upload_id:
+                self.abort(key, upload_id)
+        return True
+
     def abort(self, key: str, upload_id: str) -> bool:
         """Call an upload off, and free what its parts take; tells whether it was there.
 
@@ -166,10 +186,15 @@ def _upload(entry: dict[str, Any], now: datetime) -> Unfinished:
         key=entry["Key"],
         upload_id=entry["UploadId"],
         begun_at=entry["Initiated"],
-        age_s=(now - entry["Initiated"]).total_seconds(),
+        age_s=_age_s(now, entry["Initiated"]),
         storage_class=entry.get("StorageClass", "STANDARD"),
         begun_by=by.get("DisplayName") or by.get("ID", ""),
     )
+
+
+def _age_s(now: datetime, then: datetime) -> float:
+    """Never negative: a server may tell milliseconds of an upload, and none of its own time."""
+    return max(0.0, (now - then).total_seconds())
 
 
 def _server_time(answer: dict[str, Any]) -> datetime:

@@ -23,6 +23,7 @@ class Passed:
     key: str
     query: dict[str, str]
     headers: dict[str, str]
+    sent_bytes: int = 0
 
 
 @dataclass
@@ -128,12 +129,17 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        length = int(self.headers.get("content-length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:  # Whoever sent it was killed meanwhile.
+            self.close_connection = True
+            return
         parts = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(parts.query, True).items()}
         key = unquote(parts.path).lstrip("/").partition("/")[2]
         headers = {name.lower(): value for name, value in self.headers.items()}
-        said = self.owner.ask(Passed(self.command, key, query, headers), self.path, body)
+        passed = Passed(self.command, key, query, headers, length)
+        said = self.owner.ask(passed, self.path, body)
         if said is None:
             self.close_connection = True
             return

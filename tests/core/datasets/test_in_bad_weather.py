@@ -63,6 +63,7 @@ from s3pipelines.core.datasets.registering import Wanted, register
 from s3pipelines.core.storage.locations import FolderLocation
 catalog = Catalog(FolderLocation(Path(sys.argv[1])))
 done = register(catalog, Wanted("maps", [sys.argv[2]], part_bytes=5 * 1024 * 1024))
+print(done.failed, file=sys.stderr)
 sys.exit(len(done.failed))
 """
     arguments = [sys.executable, "-c", program, str(local_catalog.location.uri), f"{folder}/."]

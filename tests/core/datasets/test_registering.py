@@ -411,7 +411,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_sent(
     for paths, words in (
         ([one, other], "would both become"),
         ([tmp_path / "nothing"], "There is no file or folder"),
-        ([tmp_path / "empty"], "There is no file to register"),
+        ([tmp_path / "empty"], "There is no file to send"),
         ([], "nothing to register"),
     ):
         with pytest.raises(InvalidInput, match=words):

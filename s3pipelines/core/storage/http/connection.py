@@ -2,14 +2,15 @@
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import httptools
 
 # Answers before the answer proper, such as 100 Continue.
 _FIRST_FINAL_STATUS = 200
+_FIRST_NOT_WELL = 300
 _WITHOUT_BODY = (204, 304)
 # Two pieces are joined sooner than written one by one.
 _WORTH_JOINING_BYTES = 1 << 16
@@ -22,12 +23,30 @@ class Reply:
     Attributes:
         status: Of HTTP.
         headers: Their names in lower case.
-        body: All of it.
+        body: All of it; empty where it was asked for in pieces.
+        pieces: The body as it came, where it was asked for so: to join them takes as much memory
+            once more.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    pieces: tuple[bytes, ...] = ()
+
+
+class Streamed(Protocol):
+    """A body that is too large for memory; each time that it is sent, it is read anew."""
+
+    def __len__(self) -> int:
+        """How many bytes it has."""
+        ...
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Its bytes, from the first to the last."""
+        ...
+
+
+Body = bytes | Streamed
 
 
 class BrokenConnectionError(Exception):
@@ -50,18 +69,24 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reply: asyncio.Future[Reply] | None = None
         self._has_no_body = False
+        self._in_pieces = False
         self._keeps = True
         self._unsent_bytes = 0
         self._heard_at = 0.0
+        self._may_write = asyncio.Event()
+        self._may_write.set()
         self._await_answer()
 
-    async def ask(self, head: bytes, body: bytes, *, has_no_body: bool) -> Reply:
+    async def ask(
+        self, head: bytes, body: Body, *, has_no_body: bool, in_pieces: bool = False
+    ) -> Reply:
         """Send a request and wait for its whole answer.
 
         Args:
             head: The request line and the headers, with the empty line.
             body: What follows.
             has_no_body: The answer has none, whatever it says, as that to HEAD.
+            in_pieces: The body of the answer is given in pieces, unless it is an error's.
 
         Raises:
             BrokenConnectionError: There was no whole answer.
@@ -71,20 +96,36 @@ class Connection(asyncio.Protocol):
             raise BrokenConnectionError("it was closed", answering=False)
         self._await_answer()
         self._has_no_body = has_no_body
+        self._in_pieces = in_pieces
         self._heard_at = self._loop.time()
         reply = self._reply = self._loop.create_future()
-        if len(body) < _WORTH_JOINING_BYTES:
-            transport.write(head + body)
-        else:
-            transport.write(head)
-            transport.write(body)
         try:
+            if not isinstance(body, bytes):
+                transport.write(head)
+                await self._stream(transport, body, reply)
+            elif len(body) < _WORTH_JOINING_BYTES:
+                transport.write(head + body)
+            else:
+                transport.write(head)
+                transport.write(body)
             return await reply
-        except asyncio.CancelledError:
-            self.close()
+        except (asyncio.CancelledError, OSError):
+            self.close()  # Half of a request was sent, or its answer will come unasked.
             raise
         finally:
             self._reply = None
+
+    async def _stream(
+        self, transport: asyncio.Transport, body: Streamed, reply: "asyncio.Future[Reply]"
+    ) -> None:
+        """Send a body piece by piece, no faster than the server takes it."""
+        async for piece in body.pieces():
+            await self._may_write.wait()
+            if reply.done():  # Refused before all was sent: what is left would be a new request.
+                self._keeps = False
+                return
+            transport.write(piece)
+            self._heard_at = self._loop.time()
 
     @property
     def is_usable(self) -> bool:
@@ -138,9 +179,18 @@ class Connection(asyncio.Protocol):
         if self._status and self._ends_with_connection:
             self._answered()
 
+    def pause_writing(self) -> None:
+        """Enough is on its way."""
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        """There is room again."""
+        self._may_write.set()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
         self._transport = None
+        self._may_write.set()
         if self._reply is not None and not self._reply.done():
             why = str(exc or "the server closed it")
             self._reply.set_exception(BrokenConnectionError(why, answering=bool(self._status)))
@@ -194,5 +244,8 @@ class Connection(asyncio.Protocol):
             self.close()  # It speaks unasked.
             return
         pieces = self._pieces
+        if self._in_pieces and self._status < _FIRST_NOT_WELL:
+            self._reply.set_result(Reply(self._status, self._headers, b"", tuple(pieces)))
+            return
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._reply.set_result(Reply(self._status, self._headers, body))

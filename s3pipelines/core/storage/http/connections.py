@@ -13,7 +13,12 @@ from typing import Self
 from botocore.exceptions import EndpointConnectionError, IncompleteReadError, ReadTimeoutError
 
 from s3pipelines.core.storage.http.connecting import Connector
-from s3pipelines.core.storage.http.connection import BrokenConnectionError, Connection, Reply
+from s3pipelines.core.storage.http.connection import (
+    Body,
+    BrokenConnectionError,
+    Connection,
+    Reply,
+)
 from s3pipelines.core.storage.http.endpoints import Endpoint
 
 _USER_AGENT = "s3pipelines"
@@ -58,7 +63,15 @@ class Connections:
             connection.close()
         await asyncio.sleep(0)  # For the event loop to close them.
 
-    async def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
+    async def ask(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: Body,
+        *,
+        in_pieces: bool = False,
+    ) -> Reply:
         """Ask once.
 
         Args:
@@ -66,6 +79,7 @@ class Connections:
             target: Path and query, percent-encoded.
             headers: With lower-case names.
             body: What is sent.
+            in_pieces: The body of the answer is given in pieces.
 
         Raises:
             EndpointConnectionError: Nobody answered.
@@ -73,12 +87,15 @@ class Connections:
             ReadTimeoutError: The server fell silent.
             IncompleteReadError: The answer broke off.
             SSLError: The server is not recognised.
+            OSError: A body that is read from a file cannot be read.
             ValueError: A header cannot be sent.
         """
         head = self._head(method, target, headers, body)
         connection = self._kept() or await self._connected()
         try:
-            return await connection.ask(head, body, has_no_body=method == "HEAD")
+            return await connection.ask(
+                head, body, has_no_body=method == "HEAD", in_pieces=in_pieces
+            )
         except BrokenConnectionError as error:
             if error.answering:
                 raise IncompleteReadError(actual_bytes=0, expected_bytes=0) from error
@@ -90,12 +107,12 @@ class Connections:
                 connection.close()
                 self._all.discard(connection)
 
-    def _head(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    def _head(self, method: str, target: str, headers: Mapping[str, str], body: Body) -> bytes:
         lines = [f"{method} {self._connector.target_prefix}{target} HTTP/1.1"]
         if "host" not in headers:
             lines.append(f"host: {self._host}")
         lines += [f"{name}: {value}" for name, value in headers.items()]
-        if body or method in ("PUT", "POST"):
+        if len(body) or method in ("PUT", "POST"):
             lines.append(f"content-length: {len(body)}")
         lines.append(f"user-agent: {_USER_AGENT}")
         lines += self._connector.headers

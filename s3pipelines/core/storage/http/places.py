@@ -94,7 +94,7 @@ def bucket_place(access: Access, bucket: str) -> BucketPlace:
         region=region,
         max_attempts=access.max_attempts,
         requester_pays=access.requester_pays,
-        tls=_tls(session.get_config_variable("ca_bundle"), access)
+        tls=tls_of(session.get_config_variable("ca_bundle"), access)
         if url.scheme == "https"
         else None,
         proxy=get_environ_proxies(f"{url.scheme}://{url.netloc}").get(url.scheme),
@@ -131,7 +131,8 @@ def _unsigned_url(access: Access, region: str, bucket: str) -> str:
     return asked[0]
 
 
-def _tls(bundle: str | None, access: Access) -> ssl.SSLContext:
+def tls_of(bundle: str | None, access: Access) -> ssl.SSLContext:
+    """How a server is recognised: by the certificates of `bundle`, or by those of botocore."""
     if access.verify is False:
         context = ssl.create_default_context()
         context.check_hostname = False

@@ -28,13 +28,34 @@ async def read_range(
         Archived: It has to be restored first.
         StorageError: It cannot be read.
     """
+    pieces = await read_range_in_pieces(
+        client, key, offset, length, etag=etag, version_id=version_id
+    )
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def read_range_in_pieces(
+    client: BucketClient,
+    key: str,
+    offset: int,
+    length: int,
+    *,
+    etag: str,
+    version_id: str | None = None,
+) -> tuple[bytes, ...]:
+    """The same in the pieces in which they came, for whoever writes them somewhere.
+
+    Raises:
+        PreconditionFailed: The object has another ETag by now.
+        Archived: It has to be restored first.
+        StorageError: It cannot be read.
+    """
     if length <= 0:
-        return b""
+        return ()
     headers = {"range": f"bytes={offset}-{offset + length - 1}", "if-match": f'"{etag}"'}
     query = {"versionId": version_id} if version_id else {}
     with s3_errors(client.bucket, key):
-        reply = await client.ask("GetObject", "GET", key=key, query=query, headers=headers)
-    return reply.body
+        return await client.get_pieces("GetObject", key, query, headers)
 
 
 async def read_hashes(

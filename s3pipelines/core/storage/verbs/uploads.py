@@ -1,6 +1,6 @@
 """An upload in parts that another process can go on with: begun, looked at, filled, completed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
@@ -85,7 +85,7 @@ async def list_parts(client: BucketClient, key: str, upload_id: str) -> list[Par
                 return None
             raise
         root = parse(reply.body, "ListParts")
-        parts += map(_part, root.iter("Part"))
+        parts += parts_in(root)
         following = text(root, "NextPartNumberMarker")
         is_stuck = following in ("", query.get("part-number-marker"))
         if text(root, "IsTruncated") != "true" or is_stuck:
@@ -143,8 +143,7 @@ async def complete_upload(
         PreconditionFailed: The condition does not hold, or an answer was lost (`retried`).
         StorageError: It cannot be completed.
     """
-    listed = "".join(f"<Part>{_told(part)}</Part>" for part in parts)
-    body = f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
+    body = completion_of(parts)
     with s3_errors(client.bucket, key):
         try:
             reply = await client.ask(
@@ -192,6 +191,21 @@ async def put_checked(
         )
     etag = reply.headers.get("etag", "").strip('"')
     return Written(etag, version_of(reply.headers), reply.headers.get(SHA256))
+
+
+def completion_of(parts: Iterable[Part]) -> bytes:
+    """What is sent to make an object of these parts."""
+    listed = "".join(f"<Part>{_told(part)}</Part>" for part in parts)
+    return f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
+
+
+def parts_in(listed: Element) -> list[Part]:
+    """The parts that an answer to `ListParts` tells of.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return [_part(element) for element in listed.iter("Part")]
 
 
 def _part(element: Element) -> Part:
