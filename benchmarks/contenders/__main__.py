@@ -22,6 +22,7 @@ _MODULES = {
     "upload_folder": "corpus",
     "work_through": "corpus",
     "decode_one": "corpus",
+    "make_large_photograph": "enlarging",
     "plain_pyvips": "plain",
     "plain_pillow": "plain",
     "fill_catalog": "million",

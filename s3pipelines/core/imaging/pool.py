@@ -6,6 +6,8 @@ machine's budget. A worker that hung or crashed cost its image, and is replaced 
 
 import contextlib
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +19,8 @@ from s3pipelines.core.imaging.protocol import Frame
 
 # So often in a row a worker may end by itself before it is asked anything.
 _FALSE_STARTS = 3
+# Decoding is one thread's work, and encoding no more than that of a few.
+_MOST_THREADS = 4
 
 
 class DecodePool:
@@ -39,6 +43,7 @@ class DecodePool:
         self._slots = slots or Slots(machine_slots(self.limits.memory_bytes))
         self.workers = min(workers or self._slots.count, self._slots.count)
         self._turns = threading.Semaphore(self.workers)
+        self._waiting = 0
         self._lock = threading.Lock()
         self._idle: list[WorkerProcess] = []
         self._all: set[WorkerProcess] = set()
@@ -56,18 +61,22 @@ class DecodePool:
     ) -> None:
         self.close()
 
-    def ask(self, request: Frame, arriving: Arriving | None = None) -> Frame:
+    def ask(
+        self, request: Frame, arriving: Arriving | None = None, *, large: bool = False
+    ) -> Frame:
         """Have one worker answer one request.
 
         Args:
             request: What is asked.
             arriving: Its file in pieces; begun only when there is a worker for it.
+            large: It takes seconds: it may have the cores that no other image wants.
 
         Raises:
             Refused: The worker hung, crashed or ran out of memory over it.
             RuntimeError: Workers do not start on this machine, or the pool is closed.
         """
-        with self._turns, self._slots.one():
+        with self._threads(large) as threads:
+            request = replace(request, header={**request.header, "threads": threads})
             for _ in range(_FALSE_STARTS):
                 worker = self._borrow()
                 try:
@@ -77,6 +86,26 @@ class DecodePool:
                 finally:
                     self._give_back(worker)
         raise RuntimeError("Decode workers end before they are asked anything.")
+
+    @contextlib.contextmanager
+    def _threads(self, large: bool) -> Iterator[int]:
+        """How many threads an image may use, once it is its turn.
+
+        Two images of one thread each are done sooner than one after the other with two.
+        """
+        with self._lock:
+            self._waiting += 1
+        try:
+            self._turns.acquire()
+        finally:
+            with self._lock:
+                self._waiting -= 1
+        try:
+            alone = large and self.workers > 1 and not self._waiting
+            with self._slots.some(_MOST_THREADS if alone else 1) as threads:
+                yield threads
+        finally:
+            self._turns.release()
 
     @property
     def reader_version(self) -> str:

@@ -9,6 +9,7 @@ from s3pipelines.core.imaging.limits import Limits
 from s3pipelines.core.imaging.pool import DecodePool
 from s3pipelines.core.imaging.protocol import Frame
 from s3pipelines.core.imaging.pyramid_params import PyramidParams
+from s3pipelines.core.imaging.results import Spent
 from s3pipelines.core.imaging.structure import Structure
 
 _GIB = 1024 * 1024 * 1024
@@ -28,12 +29,16 @@ class Pyramid:
         psnr_db: How close the worst sample is to the image; None where all are equal.
         samples: How many samples were compared.
         pages: The numbers of all pages of the image, from 0.
+        saving: What decoding and encoding took.
+        proving: What it took to compare it with the image.
     """
 
     structure: Structure
     psnr_db: float | None
     samples: int
     pages: tuple[int, ...]
+    saving: Spent
+    proving: Spent
 
     @property
     def width_px(self) -> int:
@@ -94,12 +99,18 @@ def make_pyramid(
         request = Frame(header, image.data, (output.fileno(),))
     else:
         request = Frame(header, descriptors=(image.data.fileno(), output.fileno()))
-    answer = pool.ask(request, image.arriving)
+    answer = pool.ask(request, image.arriving, large=not isinstance(image.data, bytes))
     raise_failure(answer)
     made = answer.header["pyramid"]
     structure = Structure.from_dict(made["structure"])
-    pages = tuple(answer.header["pages"])
-    return Pyramid(structure, made["psnr_db"], made["samples"], pages)
+    return Pyramid(
+        structure,
+        made["psnr_db"],
+        made["samples"],
+        tuple(answer.header["pages"]),
+        Spent(**made["saving"]),
+        Spent(**made["proving"]),
+    )
 
 
 def codecs_of(pool: DecodePool) -> list[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from s3pipelines.core.imaging import pillow, vips
 from s3pipelines.core.imaging.confinement import ImageLimits, confine
 from s3pipelines.core.imaging.drawing import draw, draw_partly
+from s3pipelines.core.imaging.forgetting import forgotten
 from s3pipelines.core.imaging.given import Given
 from s3pipelines.core.imaging.inspection import inspect
 from s3pipelines.core.imaging.limits import Limits
@@ -46,7 +47,8 @@ def main() -> None:
     image_limits = ImageLimits()
     send(connection, Frame({"ready": f"libvips {vips.version()}, Pillow {pillow.version()}"}))
     while (request := receive(connection)) is not None:
-        image_limits.start(Limits(**request.header["limits"]), _input_bytes(request))
+        limits, threads = Limits(**request.header["limits"]), request.header.get("threads", 1)
+        image_limits.start(limits, _input_bytes(request), threads)
         try:
             answer = _answer(request)
         finally:
@@ -118,12 +120,12 @@ def _pyramid(request: Frame) -> Frame:
 
     header = request.header
     *given, output = request.descriptors
-    job = Job(output, Limits(**header["limits"]))
+    job = Job(output, Limits(**header["limits"]), header["threads"])
     arguments = (header["extension"], header["page"], PyramidParams(**header["params"]), job)
     try:
         if not given:
             return _made(make_pyramid_file(Given(memoryview(request.body)), *arguments))
-        with _mapped(given[0]) as mapped, closing(Given(memoryview(mapped), *given[1:])) as file:
+        with _given(*given) as file:
             return _made(make_pyramid_file(file, *arguments))
     finally:
         os.close(output)
@@ -134,6 +136,8 @@ def _made(made: "Converted") -> Frame:
         "structure": made.proof.structure.as_dict(),
         "psnr_db": made.proof.psnr_db,
         "samples": made.proof.samples,
+        "saving": asdict(made.saving),
+        "proving": asdict(made.proving),
     }
     return Frame({"pyramid": proof, "pages": made.pages})
 
@@ -153,7 +157,7 @@ def _convert(request: Frame) -> Frame:
         if not given:
             proof = convert_file(Given(memoryview(request.body)), *arguments)
         else:
-            with _mapped(given[0]) as mapped, closing(Given(memoryview(mapped))) as file:
+            with _given(*given) as file:
                 proof = convert_file(file, *arguments)
     finally:
         os.close(output)
@@ -185,6 +189,17 @@ _TASKS = {
     "thumbnail": _thumbnail,
     "writers": _writers,
 }
+
+
+@contextmanager
+def _given(descriptor: int, *stream: int) -> Iterator[Given]:
+    """A file on disk, perhaps as it arrives as well."""
+    with (
+        _mapped(descriptor) as mapped,
+        forgotten(mapped),
+        closing(Given(memoryview(mapped), *stream)) as file,
+    ):
+        yield file
 
 
 @contextmanager
