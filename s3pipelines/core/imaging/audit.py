@@ -14,7 +14,7 @@ from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import Gone
 from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.pool import DecodePool
-from s3pipelines.core.imaging.pyramid_making import sha256_of
+from s3pipelines.core.imaging.publishing import sha256_of
 from s3pipelines.core.imaging.pyramids import structure_of
 from s3pipelines.core.imaging.structure import expected_structure
 from s3pipelines.core.imaging.wishes import Work

@@ -58,22 +58,31 @@ def make_pyramid_file(
     which = Page(given, known, pages[0] if page is None else page)
     recipe = Recipe(params, job.limits)
     proof, saving, proving = first_that_reads(
-        known, {reader: _attempt(which, reader, recipe, job) for reader in known.readers}
+        known, {reader: _attempt(which, reader, recipe, job, pages) for reader in known.readers}
     )
     return Converted(proof, saving, proving, pages)
 
 
 @dataclass(frozen=True)
 class Job:
-    """Where the result goes (an open file), what it may cost, and how many threads it may use."""
+    """One result.
+
+    Attributes:
+        descriptor: Where it goes: an open file.
+        limits: What it may cost.
+        threads: How many it may use.
+        written: Is called with the numbers of all pages when the file is there, before it is
+            compared with the image; and again if another reader has to be tried.
+    """
 
     descriptor: int
     limits: Limits
     threads: int = 1
+    written: Callable[[list[int]], None] = lambda _: None
 
 
 def _attempt(
-    page: Page, reader: Reader, recipe: Recipe, job: Job
+    page: Page, reader: Reader, recipe: Recipe, job: Job, pages: list[int]
 ) -> Callable[[], tuple[Proof, Spent, Spent]]:
     def prepared() -> Decoded:
         return recipe.follow(decode(page, reader, job.limits, recipe.shrink))
@@ -88,6 +97,7 @@ def _attempt(
                 image = again()
                 save_pyramid(image.image, recipe.params, job.descriptor, big=True)
         add_exif(job.descriptor, image.exif)
+        job.written(pages)
         saving = watch.lap()
         proof = prove(again(), job.descriptor, recipe.params)
         return proof, saving, watch.lap()

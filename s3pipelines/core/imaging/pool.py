@@ -14,7 +14,7 @@ from typing import Self
 from s3pipelines.core.imaging.arriving import Arriving
 from s3pipelines.core.imaging.budget import Slots, machine_slots
 from s3pipelines.core.imaging.limits import Limits
-from s3pipelines.core.imaging.process import WorkerGone, WorkerProcess
+from s3pipelines.core.imaging.process import WorkerGone, WorkerProcess, Written
 from s3pipelines.core.imaging.protocol import Frame
 
 # So often in a row a worker may end by itself before it is asked anything.
@@ -62,13 +62,20 @@ class DecodePool:
         self.close()
 
     def ask(
-        self, request: Frame, arriving: Arriving | None = None, *, large: bool = False
+        self,
+        request: Frame,
+        arriving: Arriving | None = None,
+        written: Written | None = None,
+        *,
+        large: bool = False,
     ) -> Frame:
         """Have one worker answer one request.
 
         Args:
             request: What is asked.
             arriving: Its file in pieces; begun only when there is a worker for it.
+            written: Is told when a worker has written its file and goes on to verify it. It must
+                not raise anything.
             large: It takes seconds: it may have the cores that no other image wants.
 
         Raises:
@@ -80,7 +87,7 @@ class DecodePool:
             for _ in range(_FALSE_STARTS):
                 worker = self._borrow()
                 try:
-                    return self._asked(worker, request, arriving)
+                    return self._asked(worker, request, arriving, written)
                 except WorkerGone:
                     continue
                 finally:
@@ -131,8 +138,14 @@ class DecodePool:
             with contextlib.suppress(OSError):
                 worker.close()
 
-    def _asked(self, worker: WorkerProcess, request: Frame, arriving: Arriving | None) -> Frame:
-        answer = worker.ask(request, self.limits.wall_s, arriving)
+    def _asked(
+        self,
+        worker: WorkerProcess,
+        request: Frame,
+        arriving: Arriving | None,
+        written: Written | None,
+    ) -> Frame:
+        answer = worker.ask(request, self.limits.wall_s, arriving, written)
         if answer.header.get("failure", {}).get("reason") == "out_of_memory":
             worker.close()  # Who knows what a library left half done.
         return answer

@@ -7,6 +7,7 @@ from s3pipelines.core.imaging.arriving import Arriving
 from s3pipelines.core.imaging.headers import raise_failure
 from s3pipelines.core.imaging.limits import Limits
 from s3pipelines.core.imaging.pool import DecodePool
+from s3pipelines.core.imaging.process import Written
 from s3pipelines.core.imaging.protocol import Frame
 from s3pipelines.core.imaging.pyramid_params import PyramidParams
 from s3pipelines.core.imaging.results import Spent
@@ -74,6 +75,7 @@ def make_pyramid(
     output: BinaryIO,
     *,
     page: int | None = None,
+    written: Written | None = None,
 ) -> Pyramid:
     """Make the pyramid of one page of an image, and compare it with the page.
 
@@ -83,6 +85,9 @@ def make_pyramid(
         params: How the pyramid is to be.
         output: An open file on disk, which is overwritten.
         page: Which page; None: the first.
+        written: Is told the numbers of all pages when the file is there, but not verified yet, and
+            again if it had to be made in another way. The worker reads the file meanwhile, and the
+            position in it is the worker's.
 
     Raises:
         Refused: There is no pyramid, and why. The file then holds anything.
@@ -99,7 +104,8 @@ def make_pyramid(
         request = Frame(header, image.data, (output.fileno(),))
     else:
         request = Frame(header, descriptors=(image.data.fileno(), output.fileno()))
-    answer = pool.ask(request, image.arriving, large=not isinstance(image.data, bytes))
+    large = not isinstance(image.data, bytes)
+    answer = pool.ask(request, image.arriving, written, large=large)
     raise_failure(answer)
     made = answer.header["pyramid"]
     structure = Structure.from_dict(made["structure"])

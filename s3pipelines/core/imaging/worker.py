@@ -9,9 +9,10 @@ import mmap
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from s3pipelines.core.imaging import pillow, vips
@@ -50,14 +51,16 @@ def main() -> None:
         limits, threads = Limits(**request.header["limits"]), request.header.get("threads", 1)
         image_limits.start(limits, _input_bytes(request), threads)
         try:
-            answer = _answer(request)
+            answer = _answer(request, partial(send, connection))
         finally:
             image_limits.end()
         send(connection, answer)
 
 
-def _answer(request: Frame) -> Frame:
+def _answer(request: Frame, tell: Callable[[Frame], None]) -> Frame:
     try:
+        if request.header["task"] == "pyramid":
+            return _pyramid(request, tell)
         return _TASKS[request.header["task"]](request)
     except NeedBytes as need:
         return Frame({"need": [need.offset, need.length]})
@@ -114,13 +117,21 @@ def _codecs(_request: Frame) -> Frame:
     return Frame({"codecs": writable_codecs()})
 
 
-def _pyramid(request: Frame) -> Frame:
-    """The file that is written comes last, before it the image, perhaps as it arrives as well."""
+def _pyramid(request: Frame, tell: Callable[[Frame], None]) -> Frame:
+    """The file that is written comes last, before it the image, perhaps as it arrives as well.
+
+    When it is written, and before it is verified, that is told.
+    """
     from s3pipelines.core.imaging.converting import Job, make_pyramid_file
 
     header = request.header
     *given, output = request.descriptors
-    job = Job(output, Limits(**header["limits"]), header["threads"])
+    job = Job(
+        output,
+        Limits(**header["limits"]),
+        header["threads"],
+        lambda pages: tell(Frame({"written": True, "pages": pages})),
+    )
     arguments = (header["extension"], header["page"], PyramidParams(**header["params"]), job)
     try:
         if not given:
@@ -184,7 +195,6 @@ _TASKS = {
     "formats": _formats,
     "header": _header,
     "parts": _parts,
-    "pyramid": _pyramid,
     "structure": _structure,
     "thumbnail": _thumbnail,
     "writers": _writers,

@@ -40,7 +40,7 @@ def threads_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     given: list[tuple[str, int]] = []
     ended = threading.Event()
 
-    def asked(_worker: Any, request: Any, _arriving: Any) -> Any:
+    def asked(_worker: Any, request: Any, *_: Any) -> Any:
         given.append((request.header["name"], request.header["threads"]))
         ended.wait(20)
         return request
