@@ -113,6 +113,12 @@ def _formats(_request: Frame) -> Frame:
     return Frame({"formats": readers_by_format()})
 
 
+def _tiff_readers(_request: Frame) -> Frame:
+    from s3pipelines.core.imaging.codec_trials import tiff_readers
+
+    return Frame({"tiff_readers": tiff_readers()})
+
+
 def _codecs(_request: Frame) -> Frame:
     return Frame({"codecs": writable_codecs()})
 
@@ -197,6 +203,7 @@ _TASKS = {
     "parts": _parts,
     "structure": _structure,
     "thumbnail": _thumbnail,
+    "tiff_readers": _tiff_readers,
     "writers": _writers,
 }
 
