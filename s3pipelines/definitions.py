@@ -26,6 +26,7 @@ from s3pipelines.jobs.refresh_index import (
     refresh_index,
 )
 from s3pipelines.jobs.register_source import register_source
+from s3pipelines.jobs.remove_orphans import remove_orphan_files
 from s3pipelines.jobs.rerun_images import rerun_images
 from s3pipelines.resources.catalog import CatalogResource
 from s3pipelines.resources.duckdb import DuckDBResource
@@ -60,6 +61,7 @@ def build_definitions(
             refresh_index,
             *JOBS.values(),
             rerun_images,
+            remove_orphan_files,
             check_index,
             check_images,
             register_source,

@@ -14,7 +14,7 @@ from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.data import data
 from s3pipelines.cli.demo import demo
 from s3pipelines.cli.doctor import doctor
-from s3pipelines.cli.images_convert import images
+from s3pipelines.cli.images_upkeep import images
 from s3pipelines.cli.index import index
 from s3pipelines.cli.objects import objects
 from s3pipelines.cli.presign import presign

@@ -10,7 +10,9 @@ from s3pipelines.core.preview.wording import human_bytes
 
 if TYPE_CHECKING:
     from s3pipelines.core.imaging.audit import Audit
+    from s3pipelines.core.imaging.orphans import Orphans
     from s3pipelines.core.imaging.quarantine import Failing
+    from s3pipelines.core.imaging.removing import Removal
     from s3pipelines.core.imaging.report import Report
     from s3pipelines.core.imaging.wishes import Kind
 
@@ -61,19 +63,57 @@ def _as_json(report: "Report") -> dict[str, object]:
     return {**_fields(report), "reasons": dict(report.failed), "failures": failures}
 
 
-def print_audit(source_id: str, done: "Audit", as_json: bool) -> None:
-    """What came of looking at files again."""
-    faults = [vars(fault) for fault in done.faults]
-    fields = {"source": source_id, "files": done.files, "faults": len(faults)}
+def print_audits(source_id: str, done: Mapping[str, "Audit"], as_json: bool) -> None:
+    """What came of looking at files again, by kind."""
+    faults = [
+        {"kind": kind, **vars(fault)} for kind, audit in done.items() for fault in audit.faults
+    ]
+    files = {kind: audit.files for kind, audit in done.items()}
+    fields = {"source": source_id, "files": sum(files.values()), "faults": len(faults)}
+    size_bytes = sum(audit.size_bytes for audit in done.values())
     if as_json:
-        print_json({**fields, "size_bytes": done.size_bytes, "faulty": faults})
+        print_json({**fields, "size_bytes": size_bytes, "kinds": files, "faulty": faults})
         return
-    print_fields({**fields, "size": human_bytes(done.size_bytes)})
-    if faults:
-        columns = ["key", "fault", "uri"]
-        print_table(columns, [[fault[name] for name in columns] for fault in faults[:_MOST_ROWS]])
-        _say_more(len(faults))
+    told = ", ".join(f"{count:,} {kind}" for kind, count in files.items())
+    print_fields({**fields, "kinds": told, "size": human_bytes(size_bytes)})
+    if not faults:
+        return
+    columns = ["kind", "key", "fault", "uri"]
+    print_table(columns, [[fault[name] for name in columns] for fault in faults[:_MOST_ROWS]])
+    _say_more(len(faults))
+    if any(fault["kind"] == "pyramid" for fault in faults):
         click.echo(f"Next: s3pipelines images rerun --source {source_id} --kind pyramid --now")
+    if any(fault["kind"] == "convert" for fault in faults):
+        click.echo(f"Next: s3pipelines images convert --source {source_id} …, with a new plan")
+
+
+def print_orphans(source_id: str, found: Mapping["Kind", "Orphans"], as_json: bool) -> None:
+    """What is left of deleted objects."""
+    if as_json:
+        kinds = {kind: vars(one) for kind, one in found.items()}
+        print_json({"source": source_id, "removed": False, "kinds": kinds})
+        return
+    if not any(one.files for one in found.values()):
+        click.echo(f"{source_id}: nothing is left of deleted objects.")
+        return
+    sizes = {kind: human_bytes(one.size_bytes) for kind, one in found.items()}
+    rows = [(kind, one.files, sizes[kind], one.example) for kind, one in found.items()]
+    print_table(["kind", "files", "size", "example"], rows)
+    click.echo(f"Next: s3pipelines images orphans --source {source_id} --remove")
+
+
+def print_removal(source_id: str, done: "Removal", as_json: bool) -> None:
+    """What was removed, and what could not be."""
+    left = [vars(one) for one in done.left]
+    if as_json:
+        fields = {"source": source_id, "removed": True, "files": done.files}
+        print_json({**fields, "size_bytes": done.size_bytes, "left": left})
+        return
+    size = human_bytes(done.size_bytes)
+    print_fields({"source": source_id, "files": done.files, "size": size, "left": len(left)})
+    if left:
+        print_table(["uri", "why"], [[one["uri"], one["why"]] for one in left[:_MOST_ROWS]])
+        _say_more(len(left))
 
 
 def print_failing(source_id: str, found: Sequence["Failing"], as_json: bool) -> None:

@@ -124,35 +124,6 @@ def _reasons(given: tuple[str, ...]) -> frozenset[str]:
 
 @images.command()
 @_source
-@selection_options
-@json_option
-@click.pass_obj
-def verify(context: CliContext, source_id: str, as_json: bool, **options: Any) -> int:
-    """Fetch the pyramids of a source, reopen them, and compare them with what was written.
-
-    Those that are gone or changed are listed, and the exit status is 1; 'images rerun' makes them
-    again.
-    """
-    from s3pipelines.cli.image_output import print_audit
-    from s3pipelines.core.imaging.audit import audit, count_made
-    from s3pipelines.core.imaging.pool import DecodePool
-    from s3pipelines.core.imaging.wishes import LIMITS, work_on
-    from s3pipelines.core.sources.registry import get_source
-
-    selection = chosen_selection(options)
-    source = get_source(context.catalog, source_id)
-    unknown = warn_of_unknown_keys(context, source_id, selection)
-    work = work_on(source, "pyramid", selection=selection)
-    with DecodePool(LIMITS["pyramid"]) as pool:
-        total = count_made(context.catalog, work)
-        with progress_bar("pyramids", total) as advance:
-            done = audit(context.catalog, work, pool, progress=advance)
-    print_audit(source_id, done, as_json)
-    return SOME_FAILED if done.faults or unknown else 0
-
-
-@images.command()
-@_source
 @json_option
 @click.pass_obj
 def quarantine(context: CliContext, source_id: str, as_json: bool) -> int:

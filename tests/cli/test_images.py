@@ -187,6 +187,26 @@ def test_the_quarantine_tells_what_failed_how_often_and_when_again(run: Run, sca
     assert "scans/bad.jpg" in run("images", "quarantine", "--source", "scans").out
 
 
+def test_what_is_left_of_deleted_objects_is_counted_and_then_removed(
+    run: Run, maps, s3, bucket, local_catalog
+):
+    run("images", "thumbnails", "--source", "maps")
+    assert "nothing is left" in run("images", "orphans", "--source", "maps").out
+    s3.delete_object(Bucket=bucket, Key="maps/a.jpg")
+    run("index", "refresh", "--source", "maps")
+
+    counted = run("images", "orphans", "--source", "maps")
+    assert (counted.status, "--remove" in counted.out) == (0, True)
+    removed = run("images", "orphans", "--source", "maps", "--remove", "--json")
+
+    shown = json.loads(removed.out)
+    assert (removed.status, shown["files"], shown["left"]) == (0, 1, [])
+    place = local_catalog.derivatives_location("maps").path
+    assert len(list(place.rglob("*.webp"))) == 1
+    again = run("images", "orphans", "--source", "maps", "--json")
+    assert json.loads(again.out)["kinds"]["thumbnail"]["files"] == 0
+
+
 BAD_PYRAMIDS = {
     ("--pyramid-compression", "zstd"): "writes no TIFF with 'zstd'",
     ("--pyramid-tile", "100"): "multiple of 16",

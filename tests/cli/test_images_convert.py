@@ -113,3 +113,24 @@ def test_json_without_yes_is_refused_before_a_plan_is_made(run: Run, pictures: s
 
     assert ran.status == 2
     assert "--json leaves no room for a question" in ran.err
+
+
+def test_what_was_converted_is_verified_until_it_is_taken_back(run: Run, pictures: str, s3):
+    options = ("--glob", "*.png", "--format", "webp", "--resize", "60x60", "--yes", "--json")
+    report = json.loads(convert(run, pictures, *options).out)
+    verify = ("images", "verify", "--source", "pics", "--kind", "convert", "--json")
+    good = run(*verify)
+    assert (good.status, json.loads(good.out)["kinds"]) == (0, {"convert": 2})
+
+    other = file_of(quadrants(), "WEBP")
+    s3.put_object(Bucket=pictures, Key="out/a.webp", Body=other)
+    s3.delete_object(Bucket=pictures, Key="out/deep/b.webp")
+    bad = run(*verify)
+
+    assert bad.status == 1
+    faults = {fault["key"]: fault["fault"] for fault in json.loads(bad.out)["faulty"]}
+    assert faults["pics/deep/b.png"] == "It is gone."
+    assert faults["pics/a.png"].startswith(f"It has {len(other):,} bytes and not")
+    run("batch", "undo", report["plan"], "--yes")
+    after = json.loads(run(*verify).out)
+    assert "pics/deep/b.png" not in {fault["key"] for fault in after["faulty"]}

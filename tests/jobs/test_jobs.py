@@ -80,6 +80,7 @@ def test_every_job_says_what_it_does_and_needs_no_more_than_it_asks_for(world: D
         "make_thumbnails",
         "make_pyramids",
         "rerun_images",
+        "remove_orphan_files",
         "check_images",
         "optimize_catalog",
         "audit_source",

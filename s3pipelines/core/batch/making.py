@@ -26,7 +26,7 @@ from s3pipelines.core.errors import PreconditionFailed, StorageError
 from s3pipelines.core.imaging.conversion.making import convert_image
 from s3pipelines.core.imaging.conversion.recipe import ConversionRecipe
 from s3pipelines.core.imaging.outcomes import Failure, Refused
-from s3pipelines.core.imaging.pyramid_making import sha256_of
+from s3pipelines.core.imaging.publishing import sha256_of
 from s3pipelines.core.imaging.steps import status_of
 from s3pipelines.core.imaging.wishes import Item
 from s3pipelines.core.storage.verbs.copy import tag_header

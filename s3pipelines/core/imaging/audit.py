@@ -1,7 +1,7 @@
 """Whether what was made is still what it was: fetched, reopened, and compared with its row."""
 
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,13 +14,15 @@ from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import Gone
 from s3pipelines.core.imaging.outcomes import Refused
 from s3pipelines.core.imaging.pool import DecodePool
-from s3pipelines.core.imaging.pyramid_making import sha256_of
+from s3pipelines.core.imaging.publishing import sha256_of
 from s3pipelines.core.imaging.pyramids import structure_of
 from s3pipelines.core.imaging.structure import expected_structure
 from s3pipelines.core.imaging.wishes import Work
 from s3pipelines.core.sources.registry import get_source
-from s3pipelines.core.storage.derived_files import DerivedFiles, open_derived_files
+from s3pipelines.core.sql.selection import Selection
+from s3pipelines.core.storage.derived_files import open_derived_files
 
+GONE = "It is gone."
 _AT_A_TIME = 8
 _ROWS_AT_A_TIME = 10_000
 
@@ -67,11 +69,11 @@ def audit(
     pool: DecodePool,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Audit:
-    """Look at the files of one kind that belong to the objects as they are now.
+    """Look at the pyramids that belong to the objects as they are now.
 
     Args:
         catalog: Where the tables are.
-        work: Which kind, of which objects; of pyramids with the parameters of the source.
+        work: Of which objects, and with which parameters.
         pool: Where they are opened.
         progress: Is told how many are done.
 
@@ -83,12 +85,25 @@ def audit(
     location = catalog.derivatives_location(work.source_id)
     files = open_derived_files(location, catalog.access, connections=_AT_A_TIME)
     base = f"{location.uri.rstrip('/')}/"
-    done = Audit()
 
     def look(made: Made) -> str | None:
-        return _fault(files, made, base, work, pool)
+        if not made.uri.startswith(base):
+            return f"It lies elsewhere than below {base}."
+        with tempfile.TemporaryFile() as file:
+            try:
+                files.fetch(made.uri.removeprefix(base), file)
+            except Gone:
+                return GONE
+            return byte_fault(file, made) or _structural_fault(file, made, work, pool)
 
-    rows = made_of(catalog, work)
+    return each(made_of(catalog, work), look, progress)
+
+
+def each(
+    rows: Iterator[Made], look: Callable[[Made], str | None], progress: Callable[[int], None]
+) -> Audit:
+    """Look at several files at a time; `look` says what is wrong with one."""
+    done = Audit()
     with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="audit") as threads:
         while batch := list(islice(rows, _ROWS_AT_A_TIME)):
             for made, fault in zip(batch, threads.map(look, batch), strict=True):
@@ -101,23 +116,37 @@ def audit(
 
 
 def made_of(catalog: Catalog, work: Work) -> Generator[Made, None, None]:
-    """The rows of the files, by key."""
-    prefix = get_source(catalog, work.source_id).prefix
-    asked = dict.fromkeys((OBJECTS, DERIVATIVES, *work.selection.asked_tables))
+    """The rows of the files of a kind, by key."""
+    # The digest of a pyramid begins with that of the parameters of its source.
+    digest = f"starts_with(params_digest, {sql_text(work.digest)})"
+    which = f"kind = {sql_text(work.kind)} AND {digest}"
+    return files_of(catalog, work.source_id, work.selection, which)
+
+
+def files_of(
+    catalog: Catalog, source_id: str, selection: Selection, which: str
+) -> Generator[Made, None, None]:
+    """The rows of files that belong to the selected objects as they are now, by key.
+
+    Args:
+        catalog: Where the tables are.
+        source_id: A registered source.
+        selection: Of which objects.
+        which: Of which files: an SQL condition over `derivatives`.
+    """
+    prefix = get_source(catalog, source_id).prefix
+    asked = dict.fromkeys((OBJECTS, DERIVATIVES, *selection.asked_tables))
     with connect(catalog) as connection:
-        create_source_views(connection, catalog, work.source_id, *asked)
-        condition = work.selection.condition(connection, prefix)
-        limit = work.selection.limit
-        # The digest of a pyramid begins with that of the parameters of its source.
-        digest = f"starts_with(params_digest, {sql_text(work.digest)})"
+        create_source_views(connection, catalog, source_id, *asked)
+        condition = selection.condition(connection, prefix)
+        limit = selection.limit
         found = connection.execute(
             f"""
             WITH selected AS (
                 SELECT key, etag FROM objects WHERE {condition} ORDER BY key
                 {"" if limit is None else f"LIMIT {int(limit)}"}
             ), newest AS (
-                SELECT * FROM derivatives
-                WHERE kind = {sql_text(work.kind)} AND {digest} AND error IS NULL
+                SELECT * FROM derivatives WHERE {which} AND error IS NULL AND uri IS NOT NULL
                 QUALIFY row_number() OVER (PARTITION BY uri ORDER BY made_at DESC) = 1
             )
             SELECT key, uri, size_bytes, sha256, width_px, height_px
@@ -133,20 +162,12 @@ def count_made(catalog: Catalog, work: Work) -> int:
     return sum(1 for _ in made_of(catalog, work))
 
 
-def _fault(files: DerivedFiles, made: Made, base: str, work: Work, pool: DecodePool) -> str | None:
-    if not made.uri.startswith(base):
-        return f"It lies elsewhere than below {base}."
-    with tempfile.TemporaryFile() as file:
-        try:
-            files.fetch(made.uri.removeprefix(base), file)
-        except Gone:
-            return "It is gone."
-        sha256, size_bytes = sha256_of(file)
-        if size_bytes != made.size_bytes:
-            return f"It has {size_bytes:,} bytes and not {made.size_bytes:,}."
-        if sha256 != made.sha256:
-            return "Its bytes are not those that were written."
-        return _structural_fault(file, made, work, pool) if work.kind == "pyramid" else None
+def byte_fault(file: BinaryIO, made: Made) -> str | None:
+    """Whether a file has the bytes that its row says it has."""
+    sha256, size_bytes = sha256_of(file)
+    if size_bytes != made.size_bytes:
+        return f"It has {size_bytes:,} bytes and not {made.size_bytes:,}."
+    return None if sha256 == made.sha256 else "Its bytes are not those that were written."
 
 
 def _structural_fault(file: BinaryIO, made: Made, work: Work, pool: DecodePool) -> str | None:

@@ -49,21 +49,41 @@ class Slots:
     @contextmanager
     def one(self) -> Iterator[None]:
         """Hold a slot; waits as long as all are taken."""
-        descriptor = self._take()
-        try:
+        with self.some(1):
             yield
+
+    @contextmanager
+    def some(self, most: int) -> Iterator[int]:
+        """Hold a slot, for which it waits, and others that nobody has taken: how many together.
+
+        Args:
+            most: No more than so many.
+        """
+        held = [self._take()]
+        try:
+            for _ in range(most - 1):
+                descriptor = self._take_free()
+                if descriptor is None:
+                    break
+                held.append(descriptor)
+            yield len(held)
         finally:
-            os.close(descriptor)
+            for descriptor in held:
+                os.close(descriptor)
 
     def _take(self) -> int:
         pause_s = _FIRST_PAUSE_S
-        while True:
-            for number in random.sample(range(self.count), self.count):
-                descriptor = self._try(number)
-                if descriptor is not None:
-                    return descriptor
+        while (descriptor := self._take_free()) is None:
             time.sleep(pause_s * random.uniform(0.5, 1.5))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        return descriptor
+
+    def _take_free(self) -> int | None:
+        for number in random.sample(range(self.count), self.count):
+            descriptor = self._try(number)
+            if descriptor is not None:
+                return descriptor
+        return None
 
     def _try(self, number: int) -> int | None:
         # Opened each time: a lock belongs to the open file, so threads exclude each other, too.

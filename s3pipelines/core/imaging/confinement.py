@@ -28,7 +28,7 @@ class ImageLimits:
     def __init__(self) -> None:
         self._idle_bytes = _address_space_bytes()
 
-    def start(self, limits: Limits, input_bytes: int) -> None:
+    def start(self, limits: Limits, input_bytes: int, threads: int = 1) -> None:
         """Limit memory and processor time for the image that comes now.
 
         The alarm ends a worker whose pool is gone; the pool's own clock is earlier.
@@ -36,7 +36,7 @@ class ImageLimits:
         wall_s = math.ceil(limits.wall_s) + _GRACE_S
         signal.setitimer(signal.ITIMER_REAL, 2 * wall_s)
         used = resource.getrusage(resource.RUSAGE_SELF)
-        cpu_s = math.ceil(used.ru_utime + used.ru_stime) + wall_s
+        cpu_s = math.ceil(used.ru_utime + used.ru_stime) + threads * wall_s
         _soft(resource.RLIMIT_CPU, cpu_s)
         if self._idle_bytes:
             _soft(resource.RLIMIT_AS, self._idle_bytes + limits.memory_bytes + input_bytes)

@@ -13,6 +13,7 @@ from s3pipelines.core.imaging.proving import Proof, prove
 from s3pipelines.core.imaging.pyramid_params import PyramidParams
 from s3pipelines.core.imaging.reading import Reader, first_that_reads, identify
 from s3pipelines.core.imaging.recipe import Recipe
+from s3pipelines.core.imaging.results import Spent, Stopwatch
 from s3pipelines.core.imaging.saving import TooLargeForClassic, save_pyramid
 
 # Up to this, an image is decoded once and held. Beyond, it is decoded while it is saved, and once
@@ -26,10 +27,14 @@ class Converted:
 
     Attributes:
         proof: What was seen of the file that was written.
+        saving: What decoding and encoding took.
+        proving: What it took to compare it with the page.
         pages: The numbers of all pages of the image; the first is the one of a request for none.
     """
 
     proof: Proof
+    saving: Spent
+    proving: Spent
     pages: list[int]
 
 
@@ -52,33 +57,50 @@ def make_pyramid_file(
     pages = pages_of(given, known)
     which = Page(given, known, pages[0] if page is None else page)
     recipe = Recipe(params, job.limits)
-    proof = first_that_reads(
-        known, {reader: _attempt(which, reader, recipe, job) for reader in known.readers}
+    proof, saving, proving = first_that_reads(
+        known, {reader: _attempt(which, reader, recipe, job, pages) for reader in known.readers}
     )
-    return Converted(proof, pages)
+    return Converted(proof, saving, proving, pages)
 
 
 @dataclass(frozen=True)
 class Job:
-    """Where the result goes (an open file), and what it may cost."""
+    """One result.
+
+    Attributes:
+        descriptor: Where it goes: an open file.
+        limits: What it may cost.
+        threads: How many it may use.
+        written: Is called with the numbers of all pages when the file is there, before it is
+            compared with the image; and again if another reader has to be tried.
+    """
 
     descriptor: int
     limits: Limits
+    threads: int = 1
+    written: Callable[[list[int]], None] = lambda _: None
 
 
-def _attempt(page: Page, reader: Reader, recipe: Recipe, job: Job) -> Callable[[], Proof]:
+def _attempt(
+    page: Page, reader: Reader, recipe: Recipe, job: Job, pages: list[int]
+) -> Callable[[], tuple[Proof, Spent, Spent]]:
     def prepared() -> Decoded:
         return recipe.follow(decode(page, reader, job.limits, recipe.shrink))
 
-    def attempt() -> Proof:
+    def attempt() -> tuple[Proof, Spent, Spent]:
+        watch = Stopwatch()
         image, again = made_ready(prepared, job.limits)
-        try:
-            save_pyramid(image.image, recipe.params, job.descriptor)
-        except TooLargeForClassic:
-            image = again()
-            save_pyramid(image.image, recipe.params, job.descriptor, big=True)
+        with vips.threads(job.threads):
+            try:
+                save_pyramid(image.image, recipe.params, job.descriptor)
+            except TooLargeForClassic:
+                image = again()
+                save_pyramid(image.image, recipe.params, job.descriptor, big=True)
         add_exif(job.descriptor, image.exif)
-        return prove(again(), job.descriptor, recipe.params)
+        job.written(pages)
+        saving = watch.lap()
+        proof = prove(again(), job.descriptor, recipe.params)
+        return proof, saving, watch.lap()
 
     return attempt
 

@@ -35,6 +35,19 @@ PILLOW_FORMATS = {
     "tiff": "TIFF",
     "webp": "WEBP",
 }
+# Compressions of TIFF that are tried by `doctor`, with TIFF's numbers of them.
+TIFF_CODECS = {
+    "none": 1,
+    "group3": 3,
+    "group4": 4,
+    "lzw": 5,
+    "jpeg": 7,
+    "deflate": 8,
+    "packbits": 32773,
+    "lzma": 34925,
+    "zstd": 50000,
+    "webp": 50001,
+}
 # What nothing here can read -> what would.
 WHAT_WOULD = {
     "analyze": "Analyze 7.5: nibabel, or libvips with libniftiio",

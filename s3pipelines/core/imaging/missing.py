@@ -7,7 +7,8 @@ now:
 - the storage did not give the object: each time, or after ever longer pauses (`patient`);
 - the worker hung, crashed or ran out of memory: up to three times by the same libraries;
 - the libraries have changed since;
-- the object was archived, and is in another storage class now.
+- the object was archived, and is in another storage class now;
+- the object was gone and what was made of it removed, and it is back.
 
 And what somebody has asked to have made again since it was made.
 """
@@ -19,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pyarrow as pa
 
+from s3pipelines.core.batch.templates import SHARED_NAMES, shared_names_query
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect, sql_text
 from s3pipelines.core.catalog.schemas import CHANGES, DERIVATIVES, IMAGES, OBJECTS, RERUNS
@@ -26,7 +28,12 @@ from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.imaging.caps import cap_columns, digest_column, tables_of_rules
 from s3pipelines.core.imaging.extensions import IMAGES as IMAGE_EXTENSIONS
 from s3pipelines.core.imaging.extensions import NO_IMAGES
-from s3pipelines.core.imaging.outcomes import ATTEMPTS, MACHINE_REASONS, STORAGE_REASONS
+from s3pipelines.core.imaging.outcomes import (
+    ATTEMPTS,
+    MACHINE_REASONS,
+    REMOVED,
+    STORAGE_REASONS,
+)
 from s3pipelines.core.imaging.wishes import Item, Work
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sql.failures import RAISED_BY_DUCKDB, statement_error
@@ -36,8 +43,9 @@ from s3pipelines.core.storage.ranged_reads import ARCHIVED_CLASSES
 OF_ALL_PAGES = "split_part(params_digest, '/', 1)"
 _BATCH_ROWS = 2048
 # What may end differently now, as bits of one number: the latest attempt failed because of the
-# storage, of the machine, with other libraries, as archived, for a reason to be tried again.
-_STORAGE, _MACHINE, _OTHER_READER, _ARCHIVED, _AGAIN = 1, 2, 4, 8, 16
+# storage, of the machine, with other libraries, as archived, for a reason to be tried again; or
+# what it gave was removed.
+_STORAGE, _MACHINE, _OTHER_READER, _ARCHIVED, _AGAIN, _REMOVED = 1, 2, 4, 8, 16, 32
 # After so many failures of the storage, the next try waits 2, 4, 8 … minutes, at most a day.
 _PAUSE_S = "least(86400, 60 * pow(2, least(storage_failures, 20)))"
 
@@ -108,6 +116,9 @@ def _prepared(
     tables = dict.fromkeys((*own, *rules, *work.selection.asked_tables))
     create_source_views(connection, catalog, work.source_id, *tables)
     prefix = get_source(catalog, work.source_id).prefix
+    if work.kind == "pyramid" and work.pyramid.template.asks_shared_names:
+        shared = shared_names_query(prefix)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {SHARED_NAMES} AS {shared}")
     selected = work.selection.condition(connection, prefix)
     before = "true" if since is None else f"tried_at < {_time(since)}"
     wanted = _wanted(connection, work, prefix, selected)
@@ -183,6 +194,7 @@ def _ways(work: Work, version: str) -> str:
         _MACHINE: f"error IN ({_listed(MACHINE_REASONS)})",
         _OTHER_READER: f"error <> 'archived' AND reader_version <> {version}",
         _ARCHIVED: "error = 'archived'",
+        _REMOVED: f"error = {sql_text(REMOVED)}",
     }
     if work.again:
         conditions[_AGAIN] = f"error IN ({_listed(work.again)})"
@@ -205,6 +217,7 @@ def _worth_another_try(work: Work) -> str:
         _OTHER_READER: "tries_by_these = 0",
         _ARCHIVED: no_archive,
         _AGAIN: "true",
+        _REMOVED: "true",
     }
     ways = [f"((ways & {bit}) > 0 AND {condition})" for bit, condition in conditions.items()]
     return " OR ".join(["coalesce(asked_at > tried_at, false)", *ways])

@@ -32,6 +32,9 @@ STORAGE_REASONS: frozenset[str] = frozenset(
 # They may be due to the machine as much as to the file, so a file gets a few chances.
 MACHINE_REASONS: frozenset[str] = frozenset({"crashed", "out_of_memory", "timeout"})
 ATTEMPTS = 3
+# No failure: the object was deleted, and then what was made of it. If it comes back, that is made
+# again.
+REMOVED = "removed"
 
 DETAIL_CHARACTERS = 500
 

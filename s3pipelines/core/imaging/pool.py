@@ -6,17 +6,21 @@ machine's budget. A worker that hung or crashed cost its image, and is replaced 
 
 import contextlib
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from s3pipelines.core.imaging.arriving import Arriving
 from s3pipelines.core.imaging.budget import Slots, machine_slots
 from s3pipelines.core.imaging.limits import Limits
-from s3pipelines.core.imaging.process import WorkerGone, WorkerProcess
+from s3pipelines.core.imaging.process import WorkerGone, WorkerProcess, Written
 from s3pipelines.core.imaging.protocol import Frame
 
 # So often in a row a worker may end by itself before it is asked anything.
 _FALSE_STARTS = 3
+# Decoding is one thread's work, and encoding no more than that of a few.
+_MOST_THREADS = 4
 
 
 class DecodePool:
@@ -39,6 +43,7 @@ class DecodePool:
         self._slots = slots or Slots(machine_slots(self.limits.memory_bytes))
         self.workers = min(workers or self._slots.count, self._slots.count)
         self._turns = threading.Semaphore(self.workers)
+        self._waiting = 0
         self._lock = threading.Lock()
         self._idle: list[WorkerProcess] = []
         self._all: set[WorkerProcess] = set()
@@ -56,27 +61,58 @@ class DecodePool:
     ) -> None:
         self.close()
 
-    def ask(self, request: Frame, arriving: Arriving | None = None) -> Frame:
+    def ask(
+        self,
+        request: Frame,
+        arriving: Arriving | None = None,
+        written: Written | None = None,
+        *,
+        large: bool = False,
+    ) -> Frame:
         """Have one worker answer one request.
 
         Args:
             request: What is asked.
             arriving: Its file in pieces; begun only when there is a worker for it.
+            written: Is told when a worker has written its file and goes on to verify it. It must
+                not raise anything.
+            large: It takes seconds: it may have the cores that no other image wants.
 
         Raises:
             Refused: The worker hung, crashed or ran out of memory over it.
             RuntimeError: Workers do not start on this machine, or the pool is closed.
         """
-        with self._turns, self._slots.one():
+        with self._threads(large) as threads:
+            request = replace(request, header={**request.header, "threads": threads})
             for _ in range(_FALSE_STARTS):
                 worker = self._borrow()
                 try:
-                    return self._asked(worker, request, arriving)
+                    return self._asked(worker, request, arriving, written)
                 except WorkerGone:
                     continue
                 finally:
                     self._give_back(worker)
         raise RuntimeError("Decode workers end before they are asked anything.")
+
+    @contextlib.contextmanager
+    def _threads(self, large: bool) -> Iterator[int]:
+        """How many threads an image may use, once it is its turn.
+
+        Two images of one thread each are done sooner than one after the other with two.
+        """
+        with self._lock:
+            self._waiting += 1
+        try:
+            self._turns.acquire()
+        finally:
+            with self._lock:
+                self._waiting -= 1
+        try:
+            alone = large and self.workers > 1 and not self._waiting
+            with self._slots.some(_MOST_THREADS if alone else 1) as threads:
+                yield threads
+        finally:
+            self._turns.release()
 
     @property
     def reader_version(self) -> str:
@@ -102,8 +138,14 @@ class DecodePool:
             with contextlib.suppress(OSError):
                 worker.close()
 
-    def _asked(self, worker: WorkerProcess, request: Frame, arriving: Arriving | None) -> Frame:
-        answer = worker.ask(request, self.limits.wall_s, arriving)
+    def _asked(
+        self,
+        worker: WorkerProcess,
+        request: Frame,
+        arriving: Arriving | None,
+        written: Written | None,
+    ) -> Frame:
+        answer = worker.ask(request, self.limits.wall_s, arriving, written)
         if answer.header.get("failure", {}).get("reason") == "out_of_memory":
             worker.close()  # Who knows what a library left half done.
         return answer

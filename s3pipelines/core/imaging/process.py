@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from s3pipelines.core.imaging.arriving import Arriving, BrokeOff, send_arriving
@@ -32,6 +33,9 @@ ENVIRONMENT = {
 _START_S = 60
 _ERROR_TAIL = 2000
 _MEMORY_WORDS = ("memory", "failed to allocate", "MemoryError", "bad_alloc")
+
+# What is told of a file that was written: the numbers of all pages of its image.
+Written = Callable[[list[int]], None]
 
 
 class WorkerGone(Exception):
@@ -83,13 +87,20 @@ class WorkerProcess:
         """Whether it runs."""
         return self._process.poll() is None
 
-    def ask(self, request: Frame, wall_s: float, arriving: Arriving | None = None) -> Frame:
+    def ask(
+        self,
+        request: Frame,
+        wall_s: float,
+        arriving: Arriving | None = None,
+        written: Written | None = None,
+    ) -> Frame:
         """Send a request and wait for its answer.
 
         Args:
             request: What is asked.
             wall_s: How long it may take, in seconds.
             arriving: A file in pieces, which the worker is sent as they come.
+            written: Is told when the worker has written its file and goes on to verify it.
 
         Raises:
             WorkerGone: It had ended before.
@@ -100,27 +111,10 @@ class WorkerProcess:
         self._errors()
         self._connection.settimeout(wall_s)
         try:
-            if arriving is None:
-                send(self._connection, request)
-            else:
-                send_arriving(self._connection, request, arriving, deadline)
+            self._send(request, arriving, deadline)
+            answer = self._answer(deadline, written)
         except TimeoutError:
             raise self._timeout(wall_s) from None
-        except OSError as error:
-            self.close()
-            raise WorkerGone from error
-        except BaseException as error:
-            self.close()  # It has half of a file.
-            if isinstance(error, BrokeOff) and error.__cause__ is not None:
-                raise error.__cause__ from None
-            raise
-        try:
-            self._connection.settimeout(max(deadline - time.monotonic(), 0.001))
-            answer = receive(self._connection)
-        except TimeoutError:
-            raise self._timeout(wall_s) from None
-        except (OSError, BrokenFrame):
-            answer = None
         if answer is None:
             raise self._ended(wall_s)
         return answer
@@ -133,6 +127,38 @@ class WorkerProcess:
         self._process.wait()
         if self._process.stderr is not None:
             self._process.stderr.close()
+
+    def _send(self, request: Frame, arriving: Arriving | None, deadline: float) -> None:
+        try:
+            if arriving is None:
+                send(self._connection, request)
+            else:
+                send_arriving(self._connection, request, arriving, deadline)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            self.close()
+            raise WorkerGone from error
+        except BaseException as error:
+            self.close()  # It has half of a file.
+            if isinstance(error, BrokeOff) and error.__cause__ is not None:
+                raise error.__cause__ from None
+            raise
+
+    def _answer(self, deadline: float, written: Written | None) -> Frame | None:
+        """What it says at last; None if it ended before."""
+        while True:
+            self._connection.settimeout(max(deadline - time.monotonic(), 0.001))
+            try:
+                answer = receive(self._connection)
+            except TimeoutError:
+                raise
+            except (OSError, BrokenFrame):
+                return None
+            if answer is None or not answer.header.get("written"):
+                return answer
+            if written is not None:
+                written(answer.header["pages"])
 
     def _await_ready(self) -> str:
         try:

@@ -1,11 +1,10 @@
 """Pyramids of one object: fetched, made page by page, verified, and only then published."""
 
-import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from typing import Any
 
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.imaging.caps import capped_digest, caps_by_tags, tags_of_rules
@@ -20,14 +19,13 @@ from s3pipelines.core.imaging.fetching import (
 from s3pipelines.core.imaging.headers import FIRST_BYTES
 from s3pipelines.core.imaging.making import Means
 from s3pipelines.core.imaging.outcomes import Failure, Refused
+from s3pipelines.core.imaging.publishing import Publishing
 from s3pipelines.core.imaging.pyramid_params import PyramidParams
 from s3pipelines.core.imaging.pyramids import Input, Pyramid, make_pyramid
 from s3pipelines.core.imaging.wishes import Item
 from s3pipelines.core.storage.derived_files import DerivedFiles
 
 FOLDER = "pyramids"
-_CONTENT_TYPE = "image/tiff"
-_CHUNK_BYTES = 1024 * 1024
 # Formats that are read from the first byte to the last.
 _IN_ORDER = frozenset({"jpeg", "png"})
 
@@ -55,29 +53,39 @@ class PyramidMaker:
     def _pages(
         self, image: Input, params: PyramidParams, digest: str, name: str
     ) -> Iterator[dict[str, Any]]:
-        with tempfile.TemporaryFile() as file:
-            made = make_pyramid(self.means.pool, image, params, file)
-            several = len(made.pages) > 1
-            yield self._published(file, made, digest, _page_name(name, 1) if several else name)
+        with tempfile.TemporaryFile() as file, Publishing(self.target, file) as publishing:
+
+            def named(pages: Sequence[int]) -> str:
+                return _page_name(name, 1) if len(pages) > 1 else name
+
+            made = make_pyramid(
+                self.means.pool,
+                image,
+                params,
+                file,
+                written=lambda pages: publishing.begin(named(pages)),
+            )
+            yield self._published(publishing, made, digest, named(made.pages))
         later = replace(image, arriving=None)
         failed: list[dict[str, Any]] = []
         for place, page in enumerate(made.pages[1:], start=2):
             which = f"{digest}/{place}"
-            with tempfile.TemporaryFile() as file:
+            with tempfile.TemporaryFile() as file, Publishing(self.target, file) as publishing:
                 try:
                     made = make_pyramid(self.means.pool, later, params, file, page=page)
                 except Refused as refused:
                     failed.append(_failed(refused.failure, which, f"Page {place}: "))
                     continue
-                yield self._published(file, made, which, _page_name(name, place))
+                yield self._published(publishing, made, which, _page_name(name, place))
         # Last, so that the object counts as one that failed.
         yield from failed
 
-    def _published(self, file: BinaryIO, made: Pyramid, digest: str, name: str) -> dict[str, Any]:
-        sha256, size_bytes = sha256_of(file)
+    def _published(
+        self, publishing: Publishing, made: Pyramid, digest: str, name: str
+    ) -> dict[str, Any]:
         try:
             with target_failures():
-                self.target.put(name, file, _CONTENT_TYPE)
+                sha256, size_bytes = publishing.publish(name)
         except InvalidInput as error:
             raise Refused("no_target", str(error)) from error
         return {
@@ -130,16 +138,6 @@ class PyramidMaker:
                 return
         with whole(source, item, self.means.memory, self.means.disk) as data:
             yield Input(data, item.extension)
-
-
-def sha256_of(file: BinaryIO) -> tuple[str, int]:
-    """The SHA-256 of an open file, from its beginning, and its size in bytes."""
-    digest, size_bytes = hashlib.sha256(), 0
-    file.seek(0)
-    while chunk := file.read(_CHUNK_BYTES):
-        digest.update(chunk)
-        size_bytes += len(chunk)
-    return digest.hexdigest(), size_bytes
 
 
 def _page_name(name: str, page: int) -> str:

@@ -7,8 +7,10 @@ from s3pipelines.core.imaging.arriving import Arriving
 from s3pipelines.core.imaging.headers import raise_failure
 from s3pipelines.core.imaging.limits import Limits
 from s3pipelines.core.imaging.pool import DecodePool
+from s3pipelines.core.imaging.process import Written
 from s3pipelines.core.imaging.protocol import Frame
 from s3pipelines.core.imaging.pyramid_params import PyramidParams
+from s3pipelines.core.imaging.results import Spent
 from s3pipelines.core.imaging.structure import Structure
 
 _GIB = 1024 * 1024 * 1024
@@ -28,12 +30,16 @@ class Pyramid:
         psnr_db: How close the worst sample is to the image; None where all are equal.
         samples: How many samples were compared.
         pages: The numbers of all pages of the image, from 0.
+        saving: What decoding and encoding took.
+        proving: What it took to compare it with the image.
     """
 
     structure: Structure
     psnr_db: float | None
     samples: int
     pages: tuple[int, ...]
+    saving: Spent
+    proving: Spent
 
     @property
     def width_px(self) -> int:
@@ -69,6 +75,7 @@ def make_pyramid(
     output: BinaryIO,
     *,
     page: int | None = None,
+    written: Written | None = None,
 ) -> Pyramid:
     """Make the pyramid of one page of an image, and compare it with the page.
 
@@ -78,6 +85,9 @@ def make_pyramid(
         params: How the pyramid is to be.
         output: An open file on disk, which is overwritten.
         page: Which page; None: the first.
+        written: Is told the numbers of all pages when the file is there, but not verified yet, and
+            again if it had to be made in another way. The worker reads the file meanwhile, and the
+            position in it is the worker's.
 
     Raises:
         Refused: There is no pyramid, and why. The file then holds anything.
@@ -94,12 +104,19 @@ def make_pyramid(
         request = Frame(header, image.data, (output.fileno(),))
     else:
         request = Frame(header, descriptors=(image.data.fileno(), output.fileno()))
-    answer = pool.ask(request, image.arriving)
+    large = not isinstance(image.data, bytes)
+    answer = pool.ask(request, image.arriving, written, large=large)
     raise_failure(answer)
     made = answer.header["pyramid"]
     structure = Structure.from_dict(made["structure"])
-    pages = tuple(answer.header["pages"])
-    return Pyramid(structure, made["psnr_db"], made["samples"], pages)
+    return Pyramid(
+        structure,
+        made["psnr_db"],
+        made["samples"],
+        tuple(answer.header["pages"]),
+        Spent(**made["saving"]),
+        Spent(**made["proving"]),
+    )
 
 
 def codecs_of(pool: DecodePool) -> list[str]:

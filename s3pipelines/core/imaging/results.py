@@ -1,5 +1,6 @@
 """What comes back of one image: plain values that any process can hold without an image library."""
 
+import time
 from dataclasses import dataclass
 
 
@@ -47,3 +48,32 @@ class Thumbnail:
     webp: bytes
     width_px: int
     height_px: int
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a step took.
+
+    Attributes:
+        wall_s: From its beginning to its end.
+        cpu_s: Processor time of all threads of the worker.
+    """
+
+    wall_s: float
+    cpu_s: float
+
+
+class Stopwatch:
+    """Measures one step after the other."""
+
+    def __init__(self) -> None:
+        self._began = self._now()
+
+    def lap(self) -> Spent:
+        """What was spent since the last call, or since there is this watch."""
+        before, self._began = self._began, self._now()
+        return Spent(self._began[0] - before[0], self._began[1] - before[1])
+
+    @staticmethod
+    def _now() -> tuple[float, float]:
+        return time.monotonic(), time.process_time()

@@ -4,7 +4,8 @@ Only a worker imports this; settings that must be in the environment before libv
 those of `process.ENVIRONMENT`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyvips
@@ -77,6 +78,20 @@ def prepare() -> None:
     pyvips.operation_block_set("VipsForeignLoadSvgBuffer", False)
     pyvips.operation_block_set("VipsForeignLoadRaw", False)
     pyvips.cache_set_max(0)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """So many threads for what libvips does within the block; one elsewhere.
+
+    Only for what is written from the top down. Of an image that can be decoded in this order alone,
+    two threads that take samples may ask for lines that have gone by ("out of order read").
+    """
+    pyvips.concurrency_set(count)  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        yield
+    finally:
+        pyvips.concurrency_set(1)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def version() -> str:

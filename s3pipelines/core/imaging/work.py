@@ -76,7 +76,7 @@ def run(
         with DecodePool(work.limits) as own:
             return run(catalog, work, pool=own, budget_s=budget_s, progress=progress)
     if work.kind == "pyramid":
-        require_codec(work.pyramid.compression)
+        require_codec(work.pyramid.compression, pool)
     ensure_table(catalog, work.table)
     source = get_source(catalog, work.source_id)
     steps = _steps(catalog, work, source, pool)

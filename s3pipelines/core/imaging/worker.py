@@ -9,14 +9,16 @@ import mmap
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from s3pipelines.core.imaging import pillow, vips
 from s3pipelines.core.imaging.confinement import ImageLimits, confine
 from s3pipelines.core.imaging.drawing import draw, draw_partly
+from s3pipelines.core.imaging.forgetting import forgotten
 from s3pipelines.core.imaging.given import Given
 from s3pipelines.core.imaging.inspection import inspect
 from s3pipelines.core.imaging.limits import Limits
@@ -47,16 +49,19 @@ def main() -> None:
     image_limits = ImageLimits()
     send(connection, Frame({"ready": f"libvips {vips.version()}, Pillow {pillow.version()}"}))
     while (request := receive(connection)) is not None:
-        image_limits.start(Limits(**request.header["limits"]), _input_bytes(request))
+        limits, threads = Limits(**request.header["limits"]), request.header.get("threads", 1)
+        image_limits.start(limits, _input_bytes(request), threads)
         try:
-            answer = _answer(request)
+            answer = _answer(request, partial(send, connection))
         finally:
             image_limits.end()
         send(connection, answer)
 
 
-def _answer(request: Frame) -> Frame:
+def _answer(request: Frame, tell: Callable[[Frame], None]) -> Frame:
     try:
+        if request.header["task"] == "pyramid":
+            return _pyramid(request, tell)
         return _TASKS[request.header["task"]](request)
     except NeedBytes as need:
         return Frame({"need": [need.offset, need.length]})
@@ -109,22 +114,36 @@ def _formats(_request: Frame) -> Frame:
     return Frame({"formats": readers_by_format()})
 
 
+def _tiff_readers(_request: Frame) -> Frame:
+    from s3pipelines.core.imaging.codec_trials import tiff_readers
+
+    return Frame({"tiff_readers": tiff_readers()})
+
+
 def _codecs(_request: Frame) -> Frame:
     return Frame({"codecs": writable_codecs()})
 
 
-def _pyramid(request: Frame) -> Frame:
-    """The file that is written comes last, before it the image, perhaps as it arrives as well."""
+def _pyramid(request: Frame, tell: Callable[[Frame], None]) -> Frame:
+    """The file that is written comes last, before it the image, perhaps as it arrives as well.
+
+    When it is written, and before it is verified, that is told.
+    """
     from s3pipelines.core.imaging.converting import Job, make_pyramid_file
 
     header = request.header
     *given, output = request.descriptors
-    job = Job(output, Limits(**header["limits"]))
+    job = Job(
+        output,
+        Limits(**header["limits"]),
+        header["threads"],
+        lambda pages: tell(Frame({"written": True, "pages": pages})),
+    )
     arguments = (header["extension"], header["page"], PyramidParams(**header["params"]), job)
     try:
         if not given:
             return _made(make_pyramid_file(Given(memoryview(request.body)), *arguments))
-        with _mapped(given[0]) as mapped, closing(Given(memoryview(mapped), *given[1:])) as file:
+        with _given(*given) as file:
             return _made(make_pyramid_file(file, *arguments))
     finally:
         os.close(output)
@@ -135,6 +154,8 @@ def _made(made: "Converted") -> Frame:
         "structure": made.proof.structure.as_dict(),
         "psnr_db": made.proof.psnr_db,
         "samples": made.proof.samples,
+        "saving": asdict(made.saving),
+        "proving": asdict(made.proving),
     }
     return Frame({"pyramid": proof, "pages": made.pages})
 
@@ -154,7 +175,7 @@ def _convert(request: Frame) -> Frame:
         if not given:
             proof = convert_file(Given(memoryview(request.body)), *arguments)
         else:
-            with _mapped(given[0]) as mapped, closing(Given(memoryview(mapped))) as file:
+            with _given(*given) as file:
                 proof = convert_file(file, *arguments)
     finally:
         os.close(output)
@@ -189,12 +210,23 @@ _TASKS = {
     "formats": _formats,
     "header": _header,
     "parts": _parts,
-    "pyramid": _pyramid,
     "structure": _structure,
     "thumbnail": _thumbnail,
     "tile": _tile,
+    "tiff_readers": _tiff_readers,
     "writers": _writers,
 }
+
+
+@contextmanager
+def _given(descriptor: int, *stream: int) -> Iterator[Given]:
+    """A file on disk, perhaps as it arrives as well."""
+    with (
+        _mapped(descriptor) as mapped,
+        forgotten(mapped),
+        closing(Given(memoryview(mapped), *stream)) as file,
+    ):
+        yield file
 
 
 @contextmanager

@@ -4,12 +4,9 @@ Small ones, which are held in memory, are `outputs`.
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
-
-from boto3.exceptions import S3UploadFailedError
-from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError
 
 from s3pipelines.core.errors import Gone, InvalidInput
 from s3pipelines.core.storage.access import Access
@@ -17,17 +14,27 @@ from s3pipelines.core.storage.clients import botocore_session, client_of
 from s3pipelines.core.storage.documents import checked_name, copy_whole, folder_errors
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.locations import FolderLocation, Location, S3Location
+from s3pipelines.core.storage.parted_upload import PartedUpload
 from s3pipelines.core.storage.quick import QuickObjects
 
 _MIB = 1024 * 1024
 # Up to this, a file is one request; beyond, it goes up in parts, each with its checksum.
 _ONE_REQUEST_BYTES = 8 * _MIB
-_PARTS = TransferConfig(
-    multipart_threshold=_ONE_REQUEST_BYTES, multipart_chunksize=16 * _MIB, max_concurrency=4
-)
 _LONGEST_KEY_BYTES = 1024
 # Of 255, some are for the name that a file has until it is whole.
 _LONGEST_PART_BYTES = 200
+
+
+class Upload(Protocol):
+    """A file on its way to its place, where it is not to be seen yet."""
+
+    def publish(self) -> None:
+        """Let it appear, whole; errors as in `DerivedFiles.put`."""
+        ...
+
+    def call_off(self) -> None:
+        """Leave nothing of it."""
+        ...
 
 
 class DerivedFiles(Protocol):
@@ -52,6 +59,14 @@ class DerivedFiles(Protocol):
         Raises:
             InvalidInput: It cannot have this name.
             StorageError: The place cannot be written; what was there is unchanged.
+        """
+        ...
+
+    def begin(self, name: str, file: BinaryIO, content_type: str) -> Upload:
+        """Begin to write a file, which appears under its name when it is published.
+
+        Whatever is wrong shows then. The arguments are those of `put`; the file must stay as it is,
+        and be read by others at a position of their own.
         """
         ...
 
@@ -87,6 +102,23 @@ def open_derived_files(
     return S3Files(location, access, connections)
 
 
+@dataclass(frozen=True)
+class PutLater:
+    """A file that is written only when it is published, as it takes no time to speak of."""
+
+    files: DerivedFiles
+    name: str
+    file: BinaryIO
+    content_type: str
+
+    def publish(self) -> None:
+        """See `Upload.publish`."""
+        self.files.put(self.name, self.file, self.content_type)
+
+    def call_off(self) -> None:
+        """See `Upload.call_off`: there is nothing yet."""
+
+
 class S3Files:
     """Files as objects below a prefix."""
 
@@ -108,9 +140,8 @@ class S3Files:
         """See `DerivedFiles.put`."""
         self.require_name(name)
         key = self._key(name)
-        file.seek(0)
         if os.fstat(file.fileno()).st_size <= _ONE_REQUEST_BYTES:
-            body = file.read()
+            body = os.pread(file.fileno(), _ONE_REQUEST_BYTES, 0)
             if self._quick.put(key, body, content_type):
                 return
             with s3_errors(self._bucket, key):
@@ -119,7 +150,15 @@ class S3Files:
                 )
             self._quick.boto3_managed()
             return
-        self._upload(key, file, content_type)
+        self.begin(name, file, content_type).publish()
+
+    def begin(self, name: str, file: BinaryIO, content_type: str) -> Upload:
+        """See `DerivedFiles.begin`."""
+        if os.fstat(file.fileno()).st_size <= _ONE_REQUEST_BYTES:
+            return PutLater(self, name, file, content_type)
+        self.require_name(name)
+        target = (self._bucket, self._key(name))
+        return PartedUpload(self._client, target, file.fileno(), content_type)
 
     def fetch(self, name: str, file: BinaryIO) -> None:
         """See `DerivedFiles.fetch`."""
@@ -139,21 +178,6 @@ class S3Files:
                 Bucket=self._bucket, Key=key, Range=f"bytes={offset}-{offset + length - 1}"
             )
             return answer["Body"].read()
-
-    def _upload(self, key: str, file: BinaryIO, content_type: str) -> None:
-        described = {"ContentType": content_type, "ChecksumAlgorithm": "SHA256"}
-        # A descriptor of its own, as boto3 closes what it is given.
-        with s3_errors(self._bucket, key), os.fdopen(os.dup(file.fileno()), "rb") as own:
-            own.seek(0)
-            try:
-                self._client.upload_fileobj(
-                    own, self._bucket, key, ExtraArgs=described, Config=_PARTS
-                )
-            except S3UploadFailedError as error:
-                # boto3 hides S3's answer behind a text.
-                if isinstance(error.__context__, ClientError):
-                    raise error.__context__ from None
-                raise ValueError(str(error)) from error
 
     def _key(self, name: str) -> str:
         return self._prefix + checked_name(name)
@@ -186,6 +210,10 @@ class FolderFiles:
                     f"{name!r} would be a file and a folder at once.",
                     hint="Use another template, or keep derivatives on S3.",
                 ) from error
+
+    def begin(self, name: str, file: BinaryIO, content_type: str) -> Upload:
+        """See `DerivedFiles.begin`; there is nothing that takes long."""
+        return PutLater(self, name, file, content_type)
 
     def fetch(self, name: str, file: BinaryIO) -> None:
         """See `DerivedFiles.fetch`."""

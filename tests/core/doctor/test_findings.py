@@ -14,9 +14,15 @@ from s3pipelines.core.doctor import queue_checks, source_checks
 from s3pipelines.core.doctor.catalog_checks import documents_finding
 from s3pipelines.core.doctor.examination import run_checks
 from s3pipelines.core.doctor.findings import Check, Finding
-from s3pipelines.core.doctor.image_checks import formats_findings
+from s3pipelines.core.doctor.image_checks import (
+    formats_findings,
+    image_checks,
+    tiff_finding,
+    writers_finding,
+)
 from s3pipelines.core.doctor.machine_checks import clock_finding, disk_finding
 from s3pipelines.core.errors import AccessDenied, AlreadyExists, PreconditionFailed, StorageError
+from s3pipelines.core.imaging.conversion.outputs import OUTPUTS
 from s3pipelines.core.imaging.formats import PILLOW_FORMATS, VIPS_FORMATS
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.documents import FolderDocuments
@@ -74,6 +80,38 @@ def test_formats_that_come_with_the_installation_are_missed():
     assert formats.state == "warning"
     assert "nothing reads psd; libvips has no loader for tiff" in formats.detail
     assert (heic.name, heic.state) == ("heic", "skipped")
+
+
+def test_codecs_are_told_with_who_reads_and_writes_them():
+    both = {name: ["vips", "pillow"] for name in ("none", "lzw", "jpeg", "deflate")}
+    tiff = tiff_finding({**both, "zstd": ["pillow"], "webp": []})
+    assert (tiff.state, tiff.detail) == (
+        "ok",
+        "libvips reads none, lzw, jpeg, deflate; Pillow alone zstd; nothing webp.",
+    )
+    black = tiff_finding({**both, "lzw": ["pillow"]})
+    assert black.state == "warning"
+    assert "expected to read lzw" in black.detail
+
+    written = writers_finding(["jpeg", "deflate", "none"], {name: [] for name in OUTPUTS})
+    assert written.state == "ok"
+    assert "has no webp, lzw, zstd, jp2k" in written.detail
+    assert "jp2 (by Pillow)" in written.detail
+    lacking = {name: [] for name in OUTPUTS if name != "png"}
+    assert (
+        "But png cannot be written" in writers_finding(["jpeg", "deflate", "none"], lacking).detail
+    )
+
+
+def test_codecs_of_this_machine_are_tried():
+    found = {finding.name: finding for check in image_checks() for finding in check.found()}
+
+    assert {"libraries", "formats", "TIFF", "writers"} <= set(found)
+    assert found["TIFF"].state == found["writers"].state == "ok"
+    assert (
+        "libvips reads none, group3, group4, lzw, jpeg, deflate, packbits" in found["TIFF"].detail
+    )
+    assert "Pyramids: jpeg, webp, deflate" in found["writers"].detail
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,19 @@ def test_hostile_keys_lead_nowhere(local_catalog: Catalog, bucket, put_objects, 
     assert not list(tmp_path.glob("**/up.jpg*"))
 
 
+def test_keys_without_their_extension_keep_it_where_they_would_clash(
+    local_catalog: Catalog, bucket, put_objects, pool
+):
+    put_objects("maps/a.jpg", "maps/b.jpg", body=JPEG)
+    put_objects("maps/a.png", body=PNG)
+    registered(local_catalog, bucket, key="{parent}{base}.tif")
+
+    assert made_of(local_catalog, pool).made == 3
+
+    names = {row["uri"].rpartition("/")[2] for row in rows_of(local_catalog, "derivatives")}
+    assert names == {"a.jpg.tif", "a.png.tif", "b.tif"}
+
+
 def test_large_images_are_decoded_as_they_arrive_and_go_up_in_parts(
     s3_catalog: Catalog, bucket, put_objects, s3, pool, monkeypatch
 ):
@@ -272,8 +285,8 @@ def test_what_is_not_what_it_should_be_is_not_published(
     local_catalog: Catalog, bucket, put_objects, pool, monkeypatch
 ):
     put_objects("maps/one.jpg", body=JPEG)
-    registered(local_catalog, bucket)
-    limits = replace(PYRAMID_LIMITS, max_output_bytes=1000)
+    registered(local_catalog, bucket, compression="none")
+    limits = replace(PYRAMID_LIMITS, max_output_bytes=100_000)
     with DecodePool(limits, slots=Slots(1, pool._slots._folder)) as small:
         report = made_of(local_catalog, small)
 
