@@ -59,7 +59,7 @@ def _same(read: Callable[[bytes], Image.Image], data: bytes, picture: Image.Imag
 
 
 def _by_vips(data: bytes) -> Image.Image:
-    image: Any = pyvips.Image.new_from_buffer(data, f"[fail_on={vips.FAIL_ON}]")
+    image: Any = pyvips.Image.new_from_buffer(data, f"[fail_on={vips.fail_on('tiff')}]")
     image = image.colourspace("srgb").cast("uchar")
     return Image.frombytes("RGB", (image.width, image.height), image.write_to_memory())
 
