@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect
-from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.errors import S3PipelinesError
+from tests.core.index.rows import index_keys
 
 
 def document_of(catalog: Catalog, source_id: str) -> dict[str, Any]:
@@ -18,10 +17,7 @@ def document_of(catalog: Catalog, source_id: str) -> dict[str, Any]:
 
 
 def indexed(catalog: Catalog, source_id: str) -> int:
-    scan = f"delta_scan('{catalog.table_uri(OBJECTS.name)}')"
-    query = f"SELECT count(*) FROM {scan} WHERE source = ?"
-    with connect(catalog, delta=True) as connection:
-        return connection.execute(query, [source_id]).fetchall()[0][0]
+    return len(index_keys(catalog, source_id))
 
 
 def separately(catalog: Catalog) -> Catalog:
