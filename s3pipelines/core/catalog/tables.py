@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -56,17 +56,20 @@ WRITER = WriterProperties(
 NO_CLEANUP = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
-def ensure_table(catalog: Catalog, schema: TableSchema) -> None:
-    """Make the table if it is not there yet; harmless when several processes do it at once.
+def ensure_table(catalog: Catalog, schema: TableSchema) -> DeltaTable:
+    """Open the table, which is made if it is not there yet.
+
+    Harmless when several processes do it at once.
 
     Raises:
         StorageError: The catalog cannot be written.
         InvalidInput: The table was written by a newer release.
     """
     try:
-        open_table(catalog, schema)
+        return open_table(catalog, schema)
     except NotFound:
         _create(catalog, schema)
+        return open_table(catalog, schema)
 
 
 def open_table(catalog: Catalog, schema: TableSchema, version: int | None = None) -> DeltaTable:
@@ -230,10 +233,8 @@ def _create(catalog: Catalog, schema: TableSchema) -> None:
     1.6.6), over columns that users have brought since.
     """
     name = f"tables/{schema.name}/_delta_log/{FIRST_COMMIT}"
-    try:
+    with suppress(AlreadyExists):
         catalog.documents.create(name, _first_commit(catalog, schema))
-    except AlreadyExists:
-        open_table(catalog, schema)
 
 
 def _first_commit(catalog: Catalog, schema: TableSchema) -> bytes:
