@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from hypothesis import settings
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.storage.access import Access
@@ -37,6 +38,9 @@ def _forget_settings_of_the_machine() -> None:
 
 
 _forget_settings_of_the_machine()
+# A machine that is busy is no failure.
+settings.register_profile("s3pipelines", deadline=None)
+settings.load_profile("s3pipelines")
 # A suite that was started in the background is deaf to these, and so is everything it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -9,10 +9,10 @@ _SHARE = 1 if os.environ.get("S3PIPELINES_TEST_ALL_EXAMPLES") else 5
 
 
 def examples(in_full: int, **options: Any) -> settings:
-    """Settings of hypothesis without a deadline: a machine that is busy is no failure.
+    """Settings of hypothesis for a test whose examples take their time.
 
     Args:
         in_full: How many examples `make slow` tries, and the continuous integration with it.
         options: More settings.
     """
-    return settings(max_examples=-(-in_full // _SHARE), deadline=None, **options)
+    return settings(max_examples=-(-in_full // _SHARE), **options)

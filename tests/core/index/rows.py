@@ -77,6 +77,6 @@ def index_keys(catalog: Catalog, source_id: str) -> list[str]:
 
 def index_now_keys(catalog: Catalog, source_id: str) -> list[str]:
     """The keys of the index of a source, its tail included, sorted."""
-    with connect(catalog) as connection:
+    with connect(catalog, delta=True) as connection:
         query = f"SELECT key FROM ({index_now(catalog)}) WHERE source = ? ORDER BY key"
         return [key for (key,) in connection.execute(query, [source_id]).fetchall()]
