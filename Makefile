@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test chaos lint bench lock docs clean
+.PHONY: help setup demo up test slow chaos lint bench lock docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -30,8 +30,12 @@ demo: $(READY) ## try it: a local S3, sample images and the Dagster UI, no accou
 up: $(STAMP) ## run the Dagster UI and its daemon on your own sources
 	@exec $(BIN)/s3pipelines up
 
-test: $(READY) ## run the tests (PYTEST_ARGS="-k name" chooses some)
+test: $(READY) ## run the fast tests (PYTEST_ARGS="-k name" chooses some)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# The tests of properties are in both: here they try all their examples.
+slow: $(READY) ## run what takes more than ten seconds a test (PYTEST_ARGS as above)
+	S3PIPELINES_TEST_ALL_EXAMPLES=1 $(BIN)/python -m pytest -m "slow or hypothesis" $(PYTEST_ARGS)
 
 chaos: $(STAMP) ## kill the takers of events, and see that none is lost (CHAOS_EVENTS=1000000)
 	CHAOS_EVENTS=$(CHAOS_EVENTS) $(BIN)/python -m pytest -m chaos -s tests/chaos $(CHAOS_ARGS)

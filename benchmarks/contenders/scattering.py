@@ -21,7 +21,8 @@ from s3pipelines.core.index.apply import apply_changes
 from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.index.turns import Applied, Turn
 from s3pipelines.core.index.upkeep import fold
-from s3pipelines.core.sources.registry import get_source, index_lease
+from s3pipelines.core.sources.leases import index_lease
+from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.storage.leases import hold
 from s3pipelines.core.storage.locations import parse_location
 from s3pipelines.core.upkeep.optimize import optimize

@@ -6,7 +6,8 @@ import click
 
 from s3pipelines.cli.context import CliContext
 from s3pipelines.cli.data_output import take_in_pending
-from s3pipelines.cli.output import json_option, print_fields, print_json, print_json_with_rows
+from s3pipelines.cli.differences import limit_option, print_differences
+from s3pipelines.cli.output import json_option, print_fields, print_json
 from s3pipelines.core.errors import printable
 from s3pipelines.core.preview.wording import human_bytes
 
@@ -51,12 +52,7 @@ def snapshot(context: CliContext, source_id: str, message: str, as_json: bool) -
 @click.command()
 @click.argument("before", metavar="ID@A")
 @click.argument("after", metavar="ID@B")
-@click.option(
-    "--limit",
-    type=click.IntRange(0),
-    metavar="N",
-    help="Print at most N keys; by default 50, with --json all.",
-)
+@limit_option
 @json_option
 @click.pass_obj
 def diff(context: CliContext, before: str, after: str, limit: int | None, as_json: bool) -> None:
@@ -64,16 +60,7 @@ def diff(context: CliContext, before: str, after: str, limit: int | None, as_jso
     from s3pipelines.core.datasets.comparing import compare_versions
 
     with compare_versions(context.catalog, before, after) as found:
-        about = {"from": before, "to": after, **found.counts}
-        if as_json:
-            print_json_with_rows(about, "changes", found.rows(limit))
-            return
-        print_fields(about)
-        most = _MOST_KEYS if limit is None else limit
-        for row in found.rows(most):
-            click.echo(f"{row['kind']:<12} {printable(row['key'])}")
-        if found.changed > most:
-            click.echo(f"{most:,} of {found.changed:,}; --limit shows more, --json all.")
+        print_differences({"from": before, "to": after}, found, limit, as_json)
 
 
 @click.command()

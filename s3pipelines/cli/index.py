@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from s3pipelines.cli.context import CliContext
+from s3pipelines.cli.differences import limit_option, print_differences
 from s3pipelines.cli.output import (
     json_option,
     print_fields,
     print_json,
-    print_json_with_rows,
     print_table,
 )
 from s3pipelines.core.detection.differences import KINDS
-from s3pipelines.core.errors import printable
 from s3pipelines.core.preview.wording import counted, human_bytes
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from s3pipelines.core.upkeep.report import Kept
 
 SOME_FAILED = 1
-
-_MOST_KEYS = 50
 
 
 @click.group()
@@ -147,12 +144,7 @@ def _shown(value: Any) -> str:
     "--from", "before", required=True, metavar="V", help="A version, or a time (ISO 8601, UTC)."
 )
 @click.option("--to", "after", required=True, metavar="V", help="Another one.")
-@click.option(
-    "--limit",
-    type=click.IntRange(0),
-    metavar="N",
-    help="Print at most N keys; by default 50, with --json all.",
-)
+@limit_option
 @json_option
 @click.pass_obj
 def diff(
@@ -172,16 +164,8 @@ def diff(
 
     moments = moment_of_text(before), moment_of_text(after)
     with compare_states(context.catalog, source_id, *moments) as found:
-        about = {"source": source_id, "from": before, "to": after, **found.counts}
-        if as_json:
-            print_json_with_rows(about, "changes", found.rows(limit))
-            return
-        print_fields(about)
-        most = _MOST_KEYS if limit is None else limit
-        for row in found.rows(most):
-            click.echo(f"{row['kind']:<12} {printable(row['key'])}")
-        if found.changed > most:
-            click.echo(f"{most:,} of {found.changed:,}; --limit shows more, --json all.")
+        states = {"source": source_id, "from": before, "to": after}
+        print_differences(states, found, limit, as_json)
 
 
 @index.command()

@@ -15,6 +15,9 @@ from s3pipelines.core.storage.clients import s3_client
 from s3pipelines.services.moto import MotoServer
 from tests.docs.transcripts import blocks, printed, steady, transcript
 
+# One place for all of them, where the commands of the document have run.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("datasets-document")]
+
 PROGRAMS = [block for language, block in blocks("datasets.md") if language == "python"]
 TRANSCRIPT = transcript("datasets.md")
 
@@ -62,7 +65,6 @@ def place(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     os.environ.update(before)
 
 
-@pytest.mark.xdist_group("datasets-document")
 def test_the_transcript_is_what_the_commands_print(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +74,6 @@ def test_the_transcript_is_what_the_commands_print(
         assert steady(printed(command)) == steady(shown), command
 
 
-@pytest.mark.xdist_group("datasets-document")
 @pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
 def test_a_program_runs_to_its_end(place: Path, program: str) -> None:
     ended = subprocess.run(

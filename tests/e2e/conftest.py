@@ -24,12 +24,13 @@ from s3pipelines.services.session import Ports, project_session
 from s3pipelines.services.supervisor import Services
 
 
-@pytest.hookimpl(tryfirst=True)  # Before xdist looks for groups.
+@pytest.hookimpl(tryfirst=True)  # Before xdist looks for groups, and pytest for markers.
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests that share the running project go to the same worker."""
+    """All tests that share the running project go to the same worker, and none is fast."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.xdist_group("e2e"))
 
 

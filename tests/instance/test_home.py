@@ -114,6 +114,7 @@ def test_sensors_schedules_and_backfills_do_not_wait_for_each_other(instance, ki
     assert settings["num_workers"] == 4
 
 
+@pytest.mark.slow
 def test_many_processes_may_open_a_new_home_at_once(tmp_path):
     script = (
         "import sys, time\n"

@@ -62,6 +62,7 @@ def instance() -> Iterator[DagsterInstance]:
         yield made
 
 
+@pytest.mark.slow
 def test_only_the_shard_that_failed_is_executed_again_and_each_object_ends_once(
     catalog: Catalog, plan: Plan, instance: DagsterInstance, s3: Any, bucket: str
 ):

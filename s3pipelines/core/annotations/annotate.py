@@ -27,7 +27,8 @@ from s3pipelines.core.catalog.tables import (
 )
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import Busy, InvalidInput
-from s3pipelines.core.sources.registry import get_source, index_lease
+from s3pipelines.core.sources.leases import index_lease
+from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.storage.leases import hold
 from s3pipelines.core.storage.whole_files import whole_file
 

@@ -8,7 +8,6 @@ from s3pipelines.core.batch.rows import Outcome
 from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import DERIVATIVES
-from s3pipelines.core.catalog.tables import ensure_table
 
 
 class DerivativeRows:
@@ -37,6 +36,4 @@ class DerivativeRows:
             for outcome in outcomes
             if outcome.derived is not None
         ]
-        if rows:
-            ensure_table(self._catalog, DERIVATIVES)
-            append_rows(self._catalog, DERIVATIVES, rows)
+        append_rows(self._catalog, DERIVATIVES, rows)

@@ -9,7 +9,6 @@ from s3pipelines.core.batch.rows import Outcome
 from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import TAGS
-from s3pipelines.core.catalog.tables import ensure_table
 
 
 class TagRows:
@@ -40,6 +39,4 @@ class TagRows:
             if outcome.result == "done"
             for name, value in (self._action.tags_after(outcome) or {}).items()
         ]
-        if rows:
-            ensure_table(self._catalog, TAGS)
-            append_rows(self._catalog, TAGS, rows)
+        append_rows(self._catalog, TAGS, rows)

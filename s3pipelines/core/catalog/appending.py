@@ -12,7 +12,7 @@ from s3pipelines.core.catalog.schemas import TableSchema
 from s3pipelines.core.catalog.tables import (
     NO_CLEANUP,
     WRITER,
-    open_table,
+    ensure_table,
     table_errors,
 )
 from s3pipelines.core.errors import Busy
@@ -21,7 +21,7 @@ _ATTEMPTS = 5
 
 
 def append_rows(catalog: Catalog, schema: TableSchema, rows: Sequence[dict[str, Any]]) -> int:
-    """Append rows in one commit; appends do not conflict with each other.
+    """Append rows in one commit, to a table that is made if need be; appends do not conflict.
 
     Returns:
         The version of the table that has them; -1 if there were none.
@@ -29,11 +29,12 @@ def append_rows(catalog: Catalog, schema: TableSchema, rows: Sequence[dict[str, 
     Raises:
         Busy: The table itself was being changed, again and again.
         StorageError: The catalog cannot be written.
+        InvalidInput: The table was written by a newer release.
     """
     if not rows:
         return -1
     for _ in range(_ATTEMPTS):
-        table = open_table(catalog, schema)
+        table = ensure_table(catalog, schema)
         try:
             append_through(catalog, schema, table, in_batches(schema, rows))
         except CommitFailedError:

@@ -1,7 +1,9 @@
 """Opening, making and forgetting the Delta tables of the catalog."""
 
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -14,7 +16,14 @@ from deltalake.exceptions import (
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import TableSchema
-from s3pipelines.core.errors import AccessDenied, Busy, InvalidInput, NotFound, StorageError
+from s3pipelines.core.errors import (
+    AccessDenied,
+    AlreadyExists,
+    Busy,
+    InvalidInput,
+    NotFound,
+    StorageError,
+)
 
 # Small, so that a merge rewrites little and a query by key reads little.
 TARGET_FILE_BYTES = 8 * 1024 * 1024
@@ -22,6 +31,7 @@ TARGET_FILE_BYTES = 8 * 1024 * 1024
 ROW_GROUP_ROWS = 64 * 1024
 # Level 3 takes 1.7 times as long, for files that are not smaller.
 ZSTD_LEVEL = 1
+FIRST_COMMIT = f"{0:020}.json"
 _VERSION_PROPERTY = "s3pipelines.schemaVersion"
 _PROPERTIES = {
     "delta.targetFileSize": str(TARGET_FILE_BYTES),
@@ -46,17 +56,20 @@ WRITER = WriterProperties(
 NO_CLEANUP = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
-def ensure_table(catalog: Catalog, schema: TableSchema) -> None:
-    """Make the table if it is not there yet; harmless when several processes do it at once.
+def ensure_table(catalog: Catalog, schema: TableSchema) -> DeltaTable:
+    """Open the table, which is made if it is not there yet.
+
+    Harmless when several processes do it at once.
 
     Raises:
         StorageError: The catalog cannot be written.
         InvalidInput: The table was written by a newer release.
     """
     try:
-        open_table(catalog, schema)
+        return open_table(catalog, schema)
     except NotFound:
         _create(catalog, schema)
+        return open_table(catalog, schema)
 
 
 def open_table(catalog: Catalog, schema: TableSchema, version: int | None = None) -> DeltaTable:
@@ -213,19 +226,28 @@ def _properties(schema: TableSchema) -> dict[str, str | None]:
 
 
 def _create(catalog: Catalog, schema: TableSchema) -> None:
-    with table_errors(catalog, schema.name):
-        try:
-            DeltaTable.create(
-                catalog.table_uri(schema.name),
-                Schema.from_arrow(schema.arrow),
-                mode="ignore",
-                partition_by=["source"] if schema.by_source else None,
-                name=schema.name,
-                description=schema.description,
-                configuration=_properties(schema),
-                storage_options=catalog.delta_options(),
-                raise_if_key_not_exists=False,  # Our own property is not one of Delta's.
-            )
-        except (CommitFailedError, DeltaError):
-            # Somebody else may have made it in the same moment; if not, this raises again.
-            open_table(catalog, schema)
+    """Write the first commit of a table, unless somebody else was first.
+
+    `DeltaTable.create` may not do it in place: where two processes make a table at once, it writes
+    the loser's columns and properties as one more commit after all that came meanwhile (deltalake
+    1.6.6), over columns that users have brought since.
+    """
+    name = f"tables/{schema.name}/_delta_log/{FIRST_COMMIT}"
+    with suppress(AlreadyExists):
+        catalog.documents.create(name, _first_commit(catalog, schema))
+
+
+def _first_commit(catalog: Catalog, schema: TableSchema) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="s3pipelines-table-") as folder:
+        table = DeltaTable.create(
+            folder,
+            Schema.from_arrow(schema.arrow),
+            partition_by=["source"] if schema.by_source else None,
+            name=schema.name,
+            description=schema.description,
+            configuration=_properties(schema),
+            raise_if_key_not_exists=False,  # Our own property is not one of Delta's.
+        )
+        text = Path(folder, "_delta_log", FIRST_COMMIT).read_text()
+        # Of interest to people only, who would look for a folder that is gone.
+        return text.replace(table.table_uri, f"{catalog.table_uri(schema.name)}/").encode()

@@ -5,8 +5,6 @@ changes. So it does no harm to say it twice, and a killed process leaves nothing
 """
 
 import secrets
-import threading
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -15,8 +13,8 @@ import pyarrow as pa
 from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
+from s3pipelines.core.catalog.gathering import Gathered
 from s3pipelines.core.catalog.schemas import AUDITS, OBJECTS, TAGS
-from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.datasets.registered import CHANGED, Registered
 from s3pipelines.core.detection.hints import Addressing
@@ -25,7 +23,6 @@ from s3pipelines.core.detection.notifications import Notice
 from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.core.sources.source import Source
 
-_COMMIT_ROWS = 5000
 _COMMIT_AFTER_S = 10.0
 
 
@@ -44,16 +41,12 @@ class Recorder:
         self._sources = {one.id: one for one in sources}
         self._addressing = Addressing(sources, observed_by="register")
         self._purpose = secrets.token_hex(8)
-        self._waiting: list[Registered] = []
-        self._since = time.monotonic()
-        self._turn = threading.Lock()
+        self._registered = Gathered(self._write, _COMMIT_AFTER_S)
         self._said = 0
 
     def take(self, one: Registered) -> bool:
         """Take one in; True if it is time for `write`."""
-        self._waiting.append(one)
-        old = time.monotonic() - self._since > _COMMIT_AFTER_S
-        return old or len(self._waiting) >= _COMMIT_ROWS
+        return self._registered.take(one)
 
     def write(self) -> None:
         """Write all that was taken in.
@@ -61,13 +54,12 @@ class Recorder:
         Raises:
             StorageError: The catalog cannot be written; it is taken in still.
         """
-        with self._turn:
-            some = list(self._waiting)
-            self._write_tags(some)
-            self._write_sums(some)
-            self._tell(self._news(some))
-            del self._waiting[: len(some)]
-            self._since = time.monotonic()
+        self._registered.write()
+
+    def _write(self, some: Sequence[Registered]) -> None:
+        self._write_tags(some)
+        self._write_sums(some)
+        self._tell(self._news(some))
 
     def _write_tags(self, some: Sequence[Registered]) -> None:
         now = datetime.now(UTC)
@@ -83,9 +75,7 @@ class Recorder:
             for one in some
             for name, value in (one.tags or {}).items()
         ]
-        if rows:
-            ensure_table(self._catalog, TAGS)
-            append_rows(self._catalog, TAGS, rows)
+        append_rows(self._catalog, TAGS, rows)
 
     def _write_sums(self, some: Sequence[Registered]) -> None:
         """What audits compare with: beside the bucket, where it cannot change with the object."""
@@ -104,9 +94,7 @@ class Recorder:
             for one in some
             if one.outcome in ("uploaded", "replaced") and one.sha256 is not None
         ]
-        if rows:
-            ensure_table(self._catalog, AUDITS)
-            append_rows(self._catalog, AUDITS, rows)
+        append_rows(self._catalog, AUDITS, rows)
 
     def _news(self, some: Sequence[Registered]) -> list[str]:
         """Keys that were changed, and those that the index does not have so.

@@ -17,7 +17,7 @@ from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import empty_relation
 from s3pipelines.core.catalog.schemas import CHANGES
-from s3pipelines.core.catalog.tables import ensure_table, source_predicate, table_errors
+from s3pipelines.core.catalog.tables import source_predicate, table_errors
 from s3pipelines.core.detection.pending import note_hints
 from s3pipelines.core.sources.source import Source
 
@@ -48,7 +48,6 @@ def append_hints(
     rows = [row for _, some in hints for row in some]
     if not rows:
         return
-    ensure_table(catalog, CHANGES)
     version = append_rows(catalog, CHANGES, rows)
     for source, some in hints:
         if asking := sum(row["kind"] == "hinted" for row in some):

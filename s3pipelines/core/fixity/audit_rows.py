@@ -1,17 +1,14 @@
 """The table `audits`: what audits found, row by row."""
 
-import threading
-import time
 from datetime import UTC, datetime
 from typing import Any
 
 from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.gathering import Gathered
 from s3pipelines.core.catalog.schemas import AUDITS
-from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.fixity.outcomes import Audited
 
-_COMMIT_ROWS = 5000
 _COMMIT_AFTER_S = 30.0
 
 
@@ -24,15 +21,14 @@ class AuditRows:
     """
 
     def __init__(self, catalog: Catalog, source_id: str) -> None:
-        self._catalog = catalog
         self._source_id = source_id
-        self._waiting: list[dict[str, Any]] = []
-        self._since = time.monotonic()
-        self._turn = threading.Lock()
+        self._rows: Gathered[dict[str, Any]] = Gathered(
+            lambda some: append_rows(catalog, AUDITS, some), _COMMIT_AFTER_S
+        )
 
     def take(self, one: Audited) -> bool:
         """Take one in; True if it is time for `write`."""
-        self._waiting.append(
+        return self._rows.take(
             {
                 "source": self._source_id,
                 "key": one.key,
@@ -46,8 +42,6 @@ class AuditRows:
                 "audited_at": datetime.now(UTC),
             }
         )
-        old = time.monotonic() - self._since > _COMMIT_AFTER_S
-        return old or len(self._waiting) >= _COMMIT_ROWS
 
     def write(self) -> None:
         """Write all that was taken in.
@@ -55,10 +49,4 @@ class AuditRows:
         Raises:
             StorageError: The catalog cannot be written; it is taken in still.
         """
-        with self._turn:
-            some = list(self._waiting)
-            if some:
-                ensure_table(self._catalog, AUDITS)
-                append_rows(self._catalog, AUDITS, some)
-            del self._waiting[: len(some)]
-            self._since = time.monotonic()
+        self._rows.write()

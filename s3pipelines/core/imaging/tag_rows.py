@@ -6,7 +6,6 @@ from typing import Any
 from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import TAGS
-from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.imaging.caps import tags_of_rules
 from s3pipelines.core.imaging.steps import Done
 from s3pipelines.core.imaging.wishes import Work
@@ -43,6 +42,4 @@ class TagRows:
         Raises:
             StorageError: The catalog cannot be written.
         """
-        if self._rows:
-            ensure_table(catalog, TAGS)
-            append_rows(catalog, TAGS, self._rows)
+        append_rows(catalog, TAGS, self._rows)

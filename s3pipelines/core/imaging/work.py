@@ -27,7 +27,8 @@ from s3pipelines.core.imaging.report import Report
 from s3pipelines.core.imaging.steps import Done, Steps
 from s3pipelines.core.imaging.tag_rows import TagRows
 from s3pipelines.core.imaging.wishes import Item, Work
-from s3pipelines.core.sources.registry import DERIVED_FOLDERS, get_source
+from s3pipelines.core.sources.deletion import DERIVED_FOLDERS
+from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.derived_files import open_derived_files
 from s3pipelines.core.storage.outputs import open_outputs, remove_outputs

@@ -31,8 +31,9 @@ from s3pipelines.core.index.upkeep import clear_if_folded, compact_ledger, fold
 from s3pipelines.core.index.version_ids import keep_version_ids
 from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.guards import refuse_own_output
+from s3pipelines.core.sources.leases import listing_lease
 from s3pipelines.core.sources.refreshes import RefreshRecord, last_refresh, write_record
-from s3pipelines.core.sources.registry import get_source, listing_lease
+from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.leases import hold
 

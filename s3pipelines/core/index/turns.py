@@ -23,7 +23,8 @@ from s3pipelines.core.index.comparison import Comparison
 from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.index.upkeep import take_in
 from s3pipelines.core.preview.wording import counted
-from s3pipelines.core.sources.registry import get_source, index_lease
+from s3pipelines.core.sources.leases import index_lease
+from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sources.source import Source
 from s3pipelines.core.storage.leases import Lease, hold
 

@@ -14,9 +14,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.schemas import TABLES, TIMESTAMP
-from s3pipelines.core.catalog.tables import forget_source
-from s3pipelines.core.detection.pending import pending_document
+from s3pipelines.core.catalog.schemas import TIMESTAMP
 from s3pipelines.core.errors import (
     AlreadyExists,
     InvalidInput,
@@ -25,19 +23,15 @@ from s3pipelines.core.errors import (
     Unreadable,
 )
 from s3pipelines.core.sources import pyramid_changes
+from s3pipelines.core.sources.deletion import finish_deletion
 from s3pipelines.core.sources.entries import read_entry, registered_ids, write_entry
 from s3pipelines.core.sources.guards import refuse_own_output, refuse_unsafe_catalog
-from s3pipelines.core.sources.refreshes import refresh_document
 from s3pipelines.core.sources.source import SOURCE_ID, HistoryEntry, Source, SourceOptions
-from s3pipelines.core.storage.leases import hold
 from s3pipelines.core.storage.listing.serial import list_pages
 from s3pipelines.core.storage.listing.versions import asking
 from s3pipelines.core.storage.locations import parse_s3_location
-from s3pipelines.core.storage.outputs import remove_outputs
 
 _READS_IN_FLIGHT = 16
-# What is made of the objects of a source, below its place for derivatives.
-DERIVED_FOLDERS = ("thumbnails/", "pyramids/")
 SOURCES_COLUMNS = pa.schema(
     [
         pa.field("id", pa.string()),
@@ -80,7 +74,7 @@ def create_source(catalog: Catalog, source_id: str, s3_path: str, **options: Any
     _require_usable(catalog, source)
     refuse_unsafe_catalog(catalog)
     pyramid_changes.require_usable_codec(source, options)
-    _finish_deletion(catalog, source_id)
+    finish_deletion(catalog, source_id)
     entry = read_entry(catalog.documents, source_id)
     taken = AlreadyExists(
         f"There is a source {source_id!r} already.",
@@ -208,18 +202,8 @@ def delete_source(catalog: Catalog, source_id: str) -> Source:
     if source.state == "active":
         leaving = source.model_copy(update={"state": "deleting"})
         write_entry(catalog.documents, source_id, leaving, entry.tag)
-    _finish_deletion(catalog, source_id)
+    finish_deletion(catalog, source_id)
     return source
-
-
-def index_lease(source_id: str) -> str:
-    """Name of the lease that the one writer of a source's index holds."""
-    return f"leases/objects/{source_id}.json"
-
-
-def listing_lease(source_id: str) -> str:
-    """Name of the lease that the one who lists a source in full holds."""
-    return f"leases/listing/{source_id}.json"
 
 
 def sources_table(catalog: Catalog) -> pa.Table:
@@ -264,36 +248,6 @@ def _require_usable(catalog: Catalog, source: Source) -> None:
     access = source.access(catalog.access)
     ask = asking(access, source.bucket, versions=source.versions)
     next(list_pages(access, source.location, page_size=1, ask=ask))
-
-
-def _finish_deletion(catalog: Catalog, source_id: str) -> None:
-    documents = catalog.documents
-    if not _is_leaving(read_entry(documents, source_id).source):
-        return
-    purpose = f"The deletion of source {source_id!r}"
-    with hold(documents, index_lease(source_id), purpose) as lease:
-        # Read again: while this one waited, another process may have finished the deletion, and a
-        # third one registered the id anew.
-        entry = read_entry(documents, source_id)
-        if not _is_leaving(entry.source):
-            return
-        for schema in TABLES:
-            if schema.by_source:
-                lease.confirm()
-                forget_source(catalog, schema, source_id)
-        lease.confirm()
-        # Pictures of objects that somebody may have given up for good reasons.
-        for folder in DERIVED_FOLDERS:
-            remove_outputs(catalog.derivatives_location(source_id), catalog.access, folder)
-        documents.remove(refresh_document(source_id))
-        documents.remove(pending_document(source_id))
-        for name in documents.names(f"uploads/{source_id}/"):
-            documents.remove(name)
-        write_entry(documents, source_id, None, entry.tag)
-
-
-def _is_leaving(source: Source | None) -> bool:
-    return source is not None and source.state == "deleting"
 
 
 def _given_up(changes: dict[str, Any]) -> dict[str, Any]:

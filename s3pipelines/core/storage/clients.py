@@ -1,6 +1,7 @@
 """boto3 clients from an `Access`, with botocore's standard credential chain behind them."""
 
 import re
+from copy import copy
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -17,6 +18,7 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.exceptions import NoCredentialsError
+from botocore.hooks import HierarchicalEmitter
 from botocore.loaders import Loader
 
 from s3pipelines.core.storage.access import AWS_ENDPOINT, Access
@@ -37,7 +39,9 @@ def botocore_session(access: Access) -> botocore.session.Session:
         BadCredentials: The profile does not exist.
         StorageError: The AWS configuration of this machine cannot be read.
     """
-    session = botocore.session.Session(profile=access.profile)
+    session = botocore.session.Session(
+        profile=access.profile, event_hooks=copy(_handlers()), include_builtin_handlers=False
+    )
     with configuration_errors():
         # The descriptions of S3's operations, read once: a client takes 7 ms instead of 60 ms.
         # The first time, this reads the files too, with the profile of the environment.
@@ -130,6 +134,14 @@ def client_of(
 @cache
 def _service_descriptions() -> Loader:
     return botocore.session.Session().get_component("data_loader")
+
+
+@cache
+def _handlers() -> HierarchicalEmitter:
+    """The handlers of botocore itself, registered once: most of what a session takes to make."""
+    emitter = HierarchicalEmitter()
+    botocore.session.Session(event_hooks=emitter)
+    return emitter
 
 
 def _pay_for_requests(params: dict[str, object], model: object, **_: object) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 from s3pipelines.core.catalog.appending import append_rows
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import TAGS
-from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.datasets.members import select_members
 from s3pipelines.core.datasets.registered import word_of
 from s3pipelines.core.datasets.states import source_state
@@ -126,9 +125,7 @@ class _Work:
             StorageError: The catalog cannot be written.
         """
         some = list(self._rows)
-        if some:
-            ensure_table(self._catalog, TAGS)
-            append_rows(self._catalog, TAGS, some)
+        append_rows(self._catalog, TAGS, some)
         del self._rows[: len(some)]
 
     async def _read(self, due: Due) -> None:

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given as for_all
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from s3pipelines.core.annotations.csv_columns import types_of_texts
 from s3pipelines.core.annotations.files import check_names, load
 from s3pipelines.core.errors import InvalidInput
+from tests.examples import examples
 
 
 def loaded(path: Path, content: bytes, key_column: str = "file", **options):
@@ -57,7 +57,7 @@ def test_a_type_is_taken_only_if_every_value_comes_back(values: list[str | None]
 _DIGITS = st.text(st.sampled_from("0123456789+-.e "), min_size=1, max_size=22)
 
 
-@settings(deadline=None)
+@examples(100)
 @for_all(st.lists(_DIGITS, min_size=1, max_size=3))
 def test_no_number_loses_how_it_was_written(values: list[str]):
     with duckdb.connect() as connection:

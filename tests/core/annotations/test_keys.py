@@ -5,12 +5,13 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from s3pipelines.core.annotations.files import Given
 from s3pipelines.core.annotations.keys import Matched, match_keys
 from s3pipelines.core.errors import InvalidInput
+from tests.examples import examples
 
 PREFIX = "maps/"
 
@@ -67,7 +68,7 @@ _KEY = st.text(st.sampled_from("a'%_Ä😀/"), min_size=1, max_size=3)
 _KEYS = st.lists(st.builds(str.__add__, st.sampled_from(["", PREFIX]), _KEY), unique=True)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(_KEYS, st.sets(st.builds(str.__add__, st.sampled_from([PREFIX, PREFIX * 2]), _KEY)))
 @example(["maps/a", "a"], {"maps/a"})
 def test_every_row_means_one_key_and_a_known_one_where_there_is_one(

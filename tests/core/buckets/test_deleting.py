@@ -20,14 +20,14 @@ delete_bucket(Access(), sys.argv[1], with_contents=True, progress=lambda _: os._
 
 def test_a_deletion_that_was_killed_goes_on_when_it_is_repeated(s3, bucket: str, put_objects):
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    put_objects(*(f"{n:04d}" for n in range(1500)))
+    put_objects(*(f"{n:04d}" for n in range(1100)))
     s3.create_multipart_upload(Bucket=bucket, Key="never finished")
 
     killed = subprocess.run([sys.executable, "-c", _KILLED_AT_ONCE, bucket], check=False)
 
     assert killed.returncode == 9
     left = survey(Access(), bucket)
-    assert 0 < left.objects <= 1500
+    assert 0 < left.objects <= 1100
     removal = delete_bucket(Access(), bucket, with_contents=True)
     assert removal.removed
     with pytest.raises(NoSuchBucket):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from s3pipelines.core.catalog.catalog import Catalog
@@ -22,6 +22,7 @@ from s3pipelines.core.sources.registry import create_source, list_sources
 from s3pipelines.core.storage.locations import FolderLocation
 from tests.core.index.hinting import asking, hint, indexed
 from tests.core.index.rows import NOON, Listed, pages_of, parts_of
+from tests.examples import examples
 
 Change = tuple[str, str]
 Way = Literal["events", "slices", "listings", "all"]
@@ -64,11 +65,7 @@ class Bucket:
         return delivered + [key for key in delivered if chance.random() < 0.3]
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@examples(20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     history=st.lists(changes, min_size=1, max_size=4),
     way=st.sampled_from(["events", "slices", "listings", "all"]),

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from s3pipelines.core.catalog.catalog import Catalog
@@ -16,6 +16,7 @@ from s3pipelines.core.sources.registry import create_source
 from s3pipelines.core.storage.locations import FolderLocation
 from tests.core.index.hinting import indexed
 from tests.core.index.rows import NOON, Listed, pages_of, parts_of
+from tests.examples import examples
 
 # Any text that UTF-8 can encode, control characters, quotes and newlines among it.
 keys = st.text(
@@ -32,11 +33,7 @@ FAR = "\U00020000"
 buckets = st.dictionaries(keys, states, max_size=8)
 
 
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@examples(15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(history=st.lists(buckets, min_size=1, max_size=4), share=st.sampled_from([0.0, 1e9]))
 # A letter whose escape in the statistics of a file was read as another one.
 @example(history=[{FAR: Listed()}, {FAR: Listed(etag="e2")}], share=1e9)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from s3pipelines.core.catalog.catalog import Catalog
@@ -20,6 +20,7 @@ from s3pipelines.core.storage.listing.asking import ask_page
 from s3pipelines.core.storage.locations import FolderLocation
 from tests.core.index.hinting import asking, hint, indexed
 from tests.core.index.rows import Listed, parts_of
+from tests.examples import examples
 
 states = st.builds(
     Listed,
@@ -30,11 +31,7 @@ states = st.builds(
 buckets = st.dictionaries(st.sampled_from(["a", "b/ü", "c d", "e"]), states, max_size=4)
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@examples(20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     history=st.lists(
         st.tuples(buckets, st.booleans(), st.sets(st.sampled_from("ae"))), min_size=1, max_size=4

@@ -9,8 +9,9 @@ import time
 import pytest
 
 from s3pipelines.core.catalog.catalog import Catalog
+from s3pipelines.core.catalog.commits import CommitLog, FilesChanged
 from s3pipelines.core.catalog.schemas import OBJECTS
-from s3pipelines.core.catalog.tables import open_table
+from s3pipelines.core.catalog.tables import files_of_source, open_table
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source
 from s3pipelines.core.storage.locations import Location
@@ -72,8 +73,15 @@ def test_eight_processes_refresh_eight_sources_at_once(catalog: Catalog, bucket,
 
     for name in names:
         assert index_keys(catalog, name) == [f"{name}/{number}" for number in range(5)]
+        assert len(files_of_source(open_table(catalog, OBJECTS), name)) == 1
     # One commit made the table, and each source needed one more: none was lost or repeated.
-    assert open_table(catalog, OBJECTS).version() == 8
+    log = CommitLog(catalog, OBJECTS)
+    made, *written = [log.commit(version) for version in log.versions]
+    assert (made.operation, made.changed) == ("CREATE TABLE", {})
+    assert {commit.operation for commit in written} == {"WRITE"}
+    assert sorted(list(commit.changed.items()) for commit in written) == [
+        [(name, FilesChanged(added=1, rows=5))] for name in names
+    ]
 
 
 def test_a_refresh_that_is_killed_anywhere_leaves_a_whole_version_and_the_next_one_ends_right(

@@ -1,82 +1,38 @@
+"""Sources are registered, found and changed, by many at once."""
+
 import getpass
 import json
 import os
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect
-from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.errors import (
     AlreadyExists,
     BadCredentials,
-    Busy,
-    Gone,
     InvalidInput,
     NoSuchBucket,
     NotFound,
     PreconditionFailed,
-    S3PipelinesError,
     Unreachable,
     Unreadable,
 )
-from s3pipelines.core.index.refresh import refresh_index
-from s3pipelines.core.sources import entries, registry
-from s3pipelines.core.sources.refreshes import last_refresh
+from s3pipelines.core.sources import registry
 from s3pipelines.core.sources.registry import (
     create_source,
     delete_source,
     get_source,
-    index_lease,
     list_sources,
     sources_table,
     update_source,
     whoami,
 )
 from s3pipelines.core.sources.source import Source
-from s3pipelines.core.storage import leases
 from s3pipelines.core.storage.documents import Documents, open_documents
-from s3pipelines.core.storage.leases import hold
 from s3pipelines.services.ports import free_port
-from tests.conftest import PutObjects
-
-
-def _document(catalog: Catalog, source_id: str) -> dict[str, Any]:
-    return json.loads(catalog.documents.read(f"sources/{source_id}.json").body)
-
-
-def _indexed(catalog: Catalog, source_id: str) -> int:
-    scan = f"delta_scan('{catalog.table_uri(OBJECTS.name)}')"
-    query = f"SELECT count(*) FROM {scan} WHERE source = ?"
-    with connect(catalog, delta=True) as connection:
-        return connection.execute(query, [source_id]).fetchall()[0][0]
-
-
-def _separately(catalog: Catalog) -> Catalog:
-    """The same catalog, as another process has it."""
-    return replace(catalog)
-
-
-def _at_once(actions: list[Callable[[], object]]) -> list[object]:
-    barrier = threading.Barrier(len(actions))
-
-    def run(action: Callable[[], object]) -> object:
-        barrier.wait()
-        try:
-            return action()
-        except S3PipelinesError as error:
-            return error
-
-    with ThreadPoolExecutor(len(actions)) as pool:
-        return list(pool.map(run, actions))
-
-
-# Registering.
+from tests.core.sources.registering import at_once, document_of, separately
 
 
 def test_a_source_is_found_as_it_was_registered(catalog: Catalog, bucket: str) -> None:
@@ -89,7 +45,7 @@ def test_a_source_is_found_as_it_was_registered(catalog: Catalog, bucket: str) -
         include=("*.tif",),
         derive=("headers",),
     )
-    assert get_source(_separately(catalog), "maps") == made
+    assert get_source(separately(catalog), "maps") == made
     assert (made.bucket, made.prefix, made.description) == (bucket, "scans/2024/", "Old maps.")
     assert [entry.message for entry in made.history] == ["created"]
     assert made.created_by == made.history[0].by == whoami()
@@ -107,10 +63,10 @@ def test_of_many_who_register_an_id_at_once_exactly_one_succeeds(
 ) -> None:
     for number in range(3):
         name = f"maps{number}"
-        results = _at_once(
+        results = at_once(
             [
                 lambda n=name, d=d: create_source(
-                    _separately(catalog), n, f"s3://{bucket}/{d}", description=d
+                    separately(catalog), n, f"s3://{bucket}/{d}", description=d
                 )
                 for d in "abcd"
             ]
@@ -164,10 +120,7 @@ def test_a_bucket_that_cannot_be_listed_is_not_registered(
     unreachable = replace(local_catalog, access=replace(local_catalog.access, max_attempts=1))
     with pytest.raises(Unreachable):
         create_source(
-            unreachable,
-            "maps",
-            f"s3://{bucket}",
-            endpoint_url=f"http://127.0.0.1:{free_port()}",
+            unreachable, "maps", f"s3://{bucket}", endpoint_url=f"http://127.0.0.1:{free_port()}"
         )
     assert list_sources(local_catalog) == []
 
@@ -199,7 +152,7 @@ class _LostAnswers:
 def test_a_write_whose_answer_was_lost_is_not_taken_for_somebody_elses(
     catalog: Catalog, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shaky = _separately(catalog)
+    shaky = separately(catalog)
     lost = _LostAnswers(open_documents(catalog.location, catalog.access))
     monkeypatch.setitem(shaky.__dict__, "documents", lost)
     made = create_source(shaky, "maps", f"s3://{bucket}")
@@ -209,9 +162,6 @@ def test_a_write_whose_answer_was_lost_is_not_taken_for_somebody_elses(
     assert list_sources(catalog) == []
     again = create_source(shaky, "maps", f"s3://{bucket}")
     assert get_source(catalog, "maps") == again
-
-
-# Finding.
 
 
 def test_what_is_not_registered_is_not_found(catalog: Catalog) -> None:
@@ -313,9 +263,6 @@ def test_the_registry_can_be_asked_as_a_table(catalog: Catalog, bucket: str) -> 
     assert sources_table(catalog).schema == registry.SOURCES_COLUMNS
 
 
-# Changing.
-
-
 def test_an_update_changes_what_is_given_and_tells_why(catalog: Catalog, bucket: str) -> None:
     made = create_source(catalog, "maps", f"s3://{bucket}", description="x", settle_s=5)
     update_source(catalog, "maps", " first ", settle_s=7)
@@ -341,12 +288,12 @@ def test_an_update_needs_a_reason_and_valid_options(catalog: Catalog, bucket: st
 
 def test_an_update_keeps_what_a_newer_release_wrote(catalog: Catalog, bucket: str) -> None:
     create_source(catalog, "maps", f"s3://{bucket}")
-    fields = _document(catalog, "maps")
+    fields = document_of(catalog, "maps")
     fields["colour"] = {"of": ["the", "future"]}
     fields["history"][0]["ticket"] = 7
     catalog.documents.put("sources/maps.json", json.dumps(fields).encode())
     update_source(catalog, "maps", "why", description="x")
-    updated = _document(catalog, "maps")
+    updated = document_of(catalog, "maps")
     assert updated["colour"] == {"of": ["the", "future"]}
     assert updated["history"][0]["ticket"] == 7
     assert updated["description"] == "x"
@@ -354,8 +301,8 @@ def test_an_update_keeps_what_a_newer_release_wrote(catalog: Catalog, bucket: st
 
 def test_of_two_updates_at_once_none_is_lost_unnoticed(catalog: Catalog, bucket: str) -> None:
     create_source(catalog, "maps", f"s3://{bucket}")
-    results = _at_once(
-        [lambda n=n: update_source(_separately(catalog), "maps", f"by {n}") for n in range(4)]
+    results = at_once(
+        [lambda n=n: update_source(separately(catalog), "maps", f"by {n}") for n in range(4)]
     )
     done = {r.history[-1].message for r in results if isinstance(r, Source)}
     assert all(isinstance(r, Source | PreconditionFailed) for r in results)
@@ -379,160 +326,6 @@ def test_a_new_identity_takes_the_place_of_the_old_one(catalog: Catalog, bucket:
     private = update_source(catalog, "maps", "private again", role_arn=role)
     assert (private.anonymous, private.role_arn) == (False, role)
     assert update_source(catalog, "maps", "none", role_arn="").role_arn is None
-
-
-# Deleting.
-
-
-def test_deleting_forgets_the_source_and_its_rows_and_nothing_else(
-    catalog: Catalog, bucket: str, put_objects: PutObjects, s3
-) -> None:
-    put_objects("a/1", "a/2", "b/1")
-    for name in ("a", "b"):
-        create_source(catalog, name, f"s3://{bucket}/{name}")
-        refresh_index(catalog, name)
-    assert (_indexed(catalog, "a"), _indexed(catalog, "b")) == (2, 1)
-    deleted = delete_source(catalog, "a")
-    assert deleted.id == "a"
-    assert [source.id for source in list_sources(catalog)] == ["b"]
-    assert (_indexed(catalog, "a"), _indexed(catalog, "b")) == (0, 1)
-    with pytest.raises(NotFound):
-        get_source(catalog, "a")
-    with pytest.raises(Gone):
-        catalog.documents.read("refreshes/a.json")
-    found = s3.list_objects_v2(Bucket=bucket)["Contents"]
-    assert [entry["Key"] for entry in found] == ["a/1", "a/2", "b/1"]
-
-
-def test_a_source_may_be_deleted_before_it_was_ever_indexed(catalog: Catalog, bucket: str) -> None:
-    create_source(catalog, "maps", f"s3://{bucket}")
-    delete_source(catalog, "maps")
-    assert list_sources(catalog) == []
-    with pytest.raises(NotFound):
-        delete_source(catalog, "maps")
-
-
-def test_the_same_id_registered_anew_is_another_generation(
-    local_catalog: Catalog, bucket: str, put_objects: PutObjects
-) -> None:
-    put_objects("a")
-    first = create_source(local_catalog, "maps", f"s3://{bucket}")
-    refresh_index(local_catalog, "maps")
-    delete_source(local_catalog, "maps")
-    second = create_source(local_catalog, "maps", f"s3://{bucket}")
-    assert second.generation != first.generation
-    assert [entry.message for entry in second.history] == ["created"]
-    assert last_refresh(local_catalog, second) is None
-    assert _indexed(local_catalog, "maps") == 0
-    assert [source.id for source in list_sources(local_catalog)] == ["maps"]
-
-
-def _interrupt(monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source_id: str) -> None:
-    """Delete, but be killed before the rows are gone."""
-
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(registry, "forget_source", die)
-        with pytest.raises(KeyboardInterrupt):
-            delete_source(catalog, source_id)
-
-
-@pytest.mark.parametrize("by", ["deleting", "registering"])
-def test_a_deletion_that_was_interrupted_is_finished_by_whoever_comes_next(
-    local_catalog: Catalog,
-    bucket: str,
-    put_objects: PutObjects,
-    monkeypatch: pytest.MonkeyPatch,
-    by: str,
-) -> None:
-    put_objects("a")
-    first = create_source(local_catalog, "maps", f"s3://{bucket}")
-    refresh_index(local_catalog, "maps")
-    _interrupt(monkeypatch, local_catalog, "maps")
-    assert _indexed(local_catalog, "maps") == 1
-    if by == "deleting":
-        assert delete_source(_separately(local_catalog), "maps").id == "maps"
-        assert list_sources(local_catalog) == []
-    else:
-        second = create_source(_separately(local_catalog), "maps", f"s3://{bucket}")
-        assert get_source(local_catalog, "maps") == second
-        assert second.generation != first.generation
-    assert _indexed(local_catalog, "maps") == 0
-
-
-def test_a_source_that_is_half_deleted_is_gone_for_all_but_who_finishes_it(
-    catalog: Catalog, bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    create_source(catalog, "maps", f"s3://{bucket}")
-    _interrupt(monkeypatch, catalog, "maps")
-    assert list_sources(catalog) == []
-    for action in (
-        lambda: get_source(catalog, "maps"),
-        lambda: update_source(catalog, "maps", "why"),
-        lambda: refresh_index(catalog, "maps"),
-    ):
-        with pytest.raises(NotFound, match="The source 'maps' is being deleted") as caught:
-            action()
-        assert "s3pipelines sources delete --id maps" in caught.value.hint
-    assert get_source(catalog, "maps", leaving=True).state == "deleting"
-
-
-def test_a_source_is_not_deleted_under_whoever_refreshes_it(
-    catalog: Catalog, bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    create_source(catalog, "maps", f"s3://{bucket}")
-    monkeypatch.setattr(registry, "hold", lambda *arguments: hold(*arguments, wait_s=0))
-    with hold(catalog.documents, index_lease("maps"), "A refresh"):
-        with pytest.raises(Busy, match="A refresh is running already"):
-            delete_source(_separately(catalog), "maps")
-        with pytest.raises(Busy):
-            create_source(_separately(catalog), "maps", f"s3://{bucket}")
-    delete_source(catalog, "maps")
-
-
-def test_of_two_who_finish_a_deletion_none_deletes_what_was_registered_since(
-    catalog: Catalog, bucket: str, put_objects: PutObjects, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The slower one waited for the lease while the faster one finished and a third registered."""
-    put_objects("a")
-    create_source(catalog, "maps", f"s3://{bucket}")
-    _interrupt(monkeypatch, catalog, "maps")
-    monkeypatch.setattr(leases, "_POLL_EVERY_S", 0.02)
-    slower = threading.Thread(target=lambda: delete_source(_separately(catalog), "maps"))
-    with hold(catalog.documents, index_lease("maps"), "The faster one"):
-        slower.start()
-        threading.Event().wait(0.3)
-        entry = entries.read_entry(catalog.documents, "maps")
-        entries.write_entry(catalog.documents, "maps", None, entry.tag)
-        again = create_source(catalog, "maps", f"s3://{bucket}")
-    slower.join(20)
-    assert not slower.is_alive()
-    assert get_source(catalog, "maps") == again
-
-
-def test_many_may_register_and_delete_the_same_id_at_once(catalog: Catalog, bucket: str) -> None:
-    def register_and_delete(number: int) -> int:
-        mine = _separately(catalog)
-        made = 0
-        for _ in range(2):
-            try:
-                source = create_source(mine, "maps", f"s3://{bucket}", description=str(number))
-            except AlreadyExists:
-                continue
-            made += 1
-            assert get_source(mine, "maps").generation == source.generation
-            delete_source(mine, "maps")
-        return made
-
-    results = _at_once([lambda n=n: register_and_delete(n) for n in range(3)])
-    assert all(isinstance(result, int) for result in results), results
-    assert sum(result for result in results if isinstance(result, int)) >= 1
-    assert list_sources(catalog) == []
-
-
-# Who did it.
 
 
 def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,6 +156,7 @@ def test_a_glob_over_a_delta_folder_counts_what_was_deleted(
     assert row[0] == (3 if way == "glob" else 1)
 
 
+@pytest.mark.slow
 def test_the_safe_way_into_pandas_never_aborts_at_exit(
     local_catalog: Catalog, add_objects: AddObjects
 ) -> None:

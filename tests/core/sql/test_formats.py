@@ -10,12 +10,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sql.formats import WRITERS, write_csv, write_json, write_parquet
 from s3pipelines.core.sql.texts import plain_texts
+from tests.examples import examples
 
 Find = Callable[[str], pa.RecordBatchReader]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -142,7 +143,7 @@ def test_columns_of_the_same_name_are_told_apart() -> None:
     assert pq.read_table(file).column_names == ["a", "a_2", "a_1", "%s"]
 
 
-@settings(deadline=None)
+@examples(100)
 @given(st.lists(TEXTS | st.none(), min_size=1), TEXTS)
 def test_any_text_comes_back_from_json(values: list[object], name: str) -> None:
     assert as_json(table(**{name: pa.array(values, pa.string())})) == [
@@ -150,7 +151,7 @@ def test_any_text_comes_back_from_json(values: list[object], name: str) -> None:
     ]
 
 
-@settings(deadline=None)
+@examples(100)
 @given(st.lists(TEXTS, min_size=1), TEXTS)
 def test_any_text_comes_back_from_csv(values: list[object], name: str) -> None:
     # Python's reader needs a second column to tell an empty line from an empty text.
@@ -158,7 +159,7 @@ def test_any_text_comes_back_from_csv(values: list[object], name: str) -> None:
     assert found == [[name, f"{name}2"], *([value, value] for value in values)]
 
 
-@settings(deadline=None)
+@examples(100)
 @given(st.lists(st.floats(width=64), min_size=1))
 def test_any_number_comes_back_from_json_unless_json_has_none(values: list[object]) -> None:
     for row, value in zip(as_json(table(x=pa.array(values, pa.float64()))), values, strict=True):

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sql.gate import check_read_only
+from tests.examples import examples
 
 READS = """
 SELECT * FROM objects
@@ -249,11 +250,7 @@ WORDS = """
 STATEMENTS = st.lists(st.sampled_from([*WORDS.split(), "\n"]), max_size=12).map(" ".join)
 
 
-@settings(
-    max_examples=400,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@examples(400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(statement=STATEMENTS | st.text(max_size=40))
 def test_whatever_passes_is_one_select_and_writes_nothing(
     connection: duckdb.DuckDBPyConnection,
@@ -271,11 +268,7 @@ def test_whatever_passes_is_one_select_and_writes_nothing(
     assert list(empty_folder.iterdir()) == []
 
 
-@settings(
-    max_examples=200,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@examples(200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60))
 def test_any_text_goes_through_a_literal_unchanged(
     connection: duckdb.DuckDBPyConnection, text: str

@@ -4,7 +4,7 @@ import re
 
 import duckdb
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from s3pipelines.core.catalog.duck import sql_text
@@ -13,6 +13,7 @@ from s3pipelines.core.sql import selection
 from s3pipelines.core.sql.key_heads import head_of_glob, head_of_regex
 from s3pipelines.core.sql.selection import Selection
 from tests.core.sql.test_selection import selected
+from tests.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def matching(names: list[str], condition: str) -> list[str]:
         ]
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(REGEXES, NAMES)
 @example("^a|b", ["b"])
 @example("^ab?", ["a"])
@@ -90,7 +91,7 @@ def test_a_range_takes_no_object_from_a_regex(regex: str, names: list[str]):
     assert found == matching(names, f"regexp_matches(name, {sql_text('^' + regex)})")
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(GLOBS, NAMES)
 @example("a\U0010ffff*", ["a\U0010ffff", "a\U0010ffffb", "b"])
 def test_a_range_takes_no_object_from_a_glob(glob: str, names: list[str]):

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from s3pipelines.core.catalog.catalog import Catalog
@@ -16,6 +16,7 @@ from s3pipelines.core.sql.questions import EVERYTHING, Part, asked_parts
 from s3pipelines.core.sql.session import Session, open_session
 from s3pipelines.core.storage.locations import FolderLocation
 from tests.core.catalog.states import States
+from tests.examples import examples
 
 
 def asked(statement: str) -> dict[str, Part]:
@@ -136,9 +137,7 @@ _CONDITIONS = st.one_of(
 _ENDS = st.sampled_from(["", "ORDER BY key, source LIMIT 3", "ORDER BY key LIMIT 2 OFFSET 1"])
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     where=st.lists(_CONDITIONS, min_size=1, max_size=3).map(" AND ".join),
     end=_ENDS,

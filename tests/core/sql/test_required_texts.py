@@ -2,12 +2,13 @@
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.sql.required_texts import Required, required, with_required_texts
 from s3pipelines.core.sql.session import Session
+from tests.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ _PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(_PIECES, max_size=7).map("".join))
 def test_every_text_that_matches_has_it(regex: str):
     found = required(regex)

@@ -4,11 +4,12 @@ import fnmatch
 
 import duckdb
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sql.selection import Selection
+from tests.examples import examples
 
 KEYS = ["maps/a.tif", "maps/b.jpg", "maps/sub/c.tif", "maps/Ä%_[x].tif"]
 
@@ -60,7 +61,7 @@ def test_what_is_wrong_is_refused_with_the_reason(selection: Selection, words: s
 _TEXT = st.text(st.sampled_from("ab-!]^\\.*?[é😀\n/"), max_size=8)
 
 
-@settings(deadline=None)  # A machine that is busy is no failure.
+@examples(100)
 @given(_TEXT, _TEXT)
 @example("[!]a]b", "xb")
 @example("[b-a]", "b")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from s3pipelines.core.catalog.catalog import Catalog
@@ -16,6 +16,7 @@ from s3pipelines.core.sql.session import Session, open_session
 from s3pipelines.core.storage.locations import FolderLocation
 from tests.core.catalog.states import States
 from tests.core.sql.conftest import SOURCES
+from tests.examples import examples
 
 
 def fill(catalog: Catalog) -> Catalog:
@@ -190,9 +191,7 @@ WORDS = """
 """
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([*WORDS.split(), "objects_at('maps', 1)", "\n"]), max_size=9))
 def test_whatever_is_written_is_answered_or_refused(past: Session, words: list[str]):
     with suppress(InvalidInput, NotFound):

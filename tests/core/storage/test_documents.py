@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from s3pipelines.core.catalog.catalog import Catalog
@@ -28,6 +28,7 @@ from s3pipelines.core.storage.documents import (
 )
 from s3pipelines.core.storage.locations import FolderLocation, S3Location
 from tests.core.storage.fake_s3 import bucket_of, fake_s3
+from tests.examples import examples
 
 NAMES = [
     "a/b.json",
@@ -240,7 +241,7 @@ def test_a_name_never_leads_elsewhere(documents: Documents, name: str) -> None:
             action()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(st.characters(codec="utf-8"), min_size=1, max_size=30), body=st.binary())
 def test_any_other_name_and_body_goes_in_and_comes_out(
     folder: FolderDocuments, name: str, body: bytes

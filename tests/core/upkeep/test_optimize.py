@@ -14,7 +14,8 @@ from s3pipelines.core.catalog.tables import ensure_table, forget_source, open_ta
 from s3pipelines.core.errors import NotFound
 from s3pipelines.core.index.apply import apply_changes
 from s3pipelines.core.index.refresh import refresh_index
-from s3pipelines.core.sources.registry import create_source, index_lease
+from s3pipelines.core.sources.leases import index_lease
+from s3pipelines.core.sources.registry import create_source
 from s3pipelines.core.storage.leases import hold
 from s3pipelines.core.upkeep import rewriting
 from s3pipelines.core.upkeep.files import Place, with_spans

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from math import ceil
 from xml.sax.saxutils import escape
@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from s3pipelines.core.errors import PreconditionFailed, StorageError
 from s3pipelines.core.storage.failures import s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
+from s3pipelines.core.storage.http.connection import Reply
 from s3pipelines.core.storage.verbs.copy import tag_header, version_of
 from s3pipelines.core.storage.verbs.head import present
 from s3pipelines.core.storage.verbs.tags import get_tags
@@ -137,30 +138,58 @@ async def _send_all(size_bytes: int, part_bytes: int, upload: str, send: SendPar
 async def _complete(
     client: BucketClient, key: str, upload: str, etags: list[str], condition: dict[str, str]
 ) -> Copied:
-    parts = "".join(
-        f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(etag)}</ETag></Part>"
+    parts = (
+        f"<PartNumber>{number}</PartNumber><ETag>{escape(etag)}</ETag>"
         for number, etag in enumerate(etags, start=1)
     )
-    body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
-    with s3_errors(client.bucket, key):
-        try:
-            reply = await client.ask(
-                "CompleteMultipartUpload",
-                "POST",
-                key=key,
-                query={"uploadId": upload},
-                headers=condition,
-                body=body,
-            )
-        except ClientError as error:
-            raise perhaps_completed(client, key, error) from error
+    reply = await ask_to_complete(client, key, upload, completion(parts), condition)
     etag = text(parse(reply.body, "CompleteMultipartUpload"), "ETag").strip('"')
     version = version_of(reply.headers)
     # Ceph's gateway leaves it empty.
     return Copied(etag or (await present(client, key, version)).etag, version)
 
 
-def perhaps_completed(client: BucketClient, key: str, error: ClientError) -> Exception:
+def completion(parts: Iterable[str]) -> bytes:
+    """What is sent to make an object of its parts, each told as XML."""
+    listed = "".join(f"<Part>{part}</Part>" for part in parts)
+    return f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
+
+
+async def ask_to_complete(
+    client: BucketClient,
+    key: str,
+    upload_id: str,
+    body: bytes,
+    condition: dict[str, str],
+) -> Reply:
+    """Ask for an object to be made of its parts.
+
+    Args:
+        client: Asks the bucket.
+        key: The object.
+        upload_id: The upload.
+        body: See `completion`.
+        condition: What must hold, as a header.
+
+    Raises:
+        PreconditionFailed: The condition does not hold, or an answer was lost (`retried`).
+        StorageError: It cannot be completed.
+    """
+    with s3_errors(client.bucket, key):
+        try:
+            return await client.ask(
+                "CompleteMultipartUpload",
+                "POST",
+                key=key,
+                query={"uploadId": upload_id},
+                headers=condition,
+                body=body,
+            )
+        except ClientError as error:
+            raise _perhaps_completed(client, key, error) from error
+
+
+def _perhaps_completed(client: BucketClient, key: str, error: ClientError) -> Exception:
     """An upload is gone when it is completed: also when nobody heard of that."""
     retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
     if error.response.get("Error", {}).get("Code") != "NoSuchUpload" or not retries:

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
-from botocore.exceptions import ClientError
-
 from s3pipelines.core.errors import Gone, StorageError
 from s3pipelines.core.storage.failures import code_of, s3_errors
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.verbs.checksums import IN_PARTS, SHA256, Digest
 from s3pipelines.core.storage.verbs.copy import version_of
-from s3pipelines.core.storage.verbs.multipart import perhaps_completed
+from s3pipelines.core.storage.verbs.multipart import ask_to_complete, completion
 from s3pipelines.core.storage.verbs.xml import parse, text
 
 _PART_XML = "<PartNumber>{number}</PartNumber><ETag>&quot;{etag}&quot;</ETag>"
@@ -144,18 +142,7 @@ async def complete_upload(
         StorageError: It cannot be completed.
     """
     body = completion_of(parts)
-    with s3_errors(client.bucket, key):
-        try:
-            reply = await client.ask(
-                "CompleteMultipartUpload",
-                "POST",
-                key=key,
-                query={"uploadId": upload_id},
-                headers=condition,
-                body=body,
-            )
-        except ClientError as error:
-            raise perhaps_completed(client, key, error) from error
+    reply = await ask_to_complete(client, key, upload_id, body, condition)
     root = parse(reply.body, "CompleteMultipartUpload")
     checksum = text(root, "ChecksumSHA256") or reply.headers.get(SHA256)
     return Written(text(root, "ETag").strip('"'), version_of(reply.headers), checksum)
@@ -195,8 +182,7 @@ async def put_checked(
 
 def completion_of(parts: Iterable[Part]) -> bytes:
     """What is sent to make an object of these parts."""
-    listed = "".join(f"<Part>{_told(part)}</Part>" for part in parts)
-    return f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
+    return completion(map(_told, parts))
 
 
 def parts_in(listed: Element) -> list[Part]:

@@ -61,7 +61,7 @@ def test_a_recipe_is_read_from_yaml_and_json_alike(tmp_path: Path):
         ("steps: [{colour_space: cmyk}]\noutput: webp", "WebP holds no CMYK"),
         ("steps: [{colour_space: p3}]\nmetadata: strip\noutput: webp", "only right with their"),
         ("a: [", "neither YAML nor JSON"),
-        ("[" * 20_000, "neither YAML nor JSON"),
+        pytest.param("[" * 20_000, "neither YAML nor JSON", id="deep"),
         ("- 1", "A recipe has the fields"),
     ],
 )  # fmt: skip

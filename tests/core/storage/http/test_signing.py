@@ -3,7 +3,7 @@ from urllib.parse import urlsplit
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from s3pipelines.core.storage.http.signing import (
@@ -14,11 +14,12 @@ from s3pipelines.core.storage.http.signing import (
     signed_headers,
     written_now,
 )
+from tests.examples import examples
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     method=st.sampled_from(["GET", "HEAD"]),
     key=TEXTS,

@@ -1,9 +1,10 @@
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from s3pipelines.core.storage.listing.key_model import KeyModel, beginning
+from tests.examples import examples
 
 TEXTS = st.text("ab/0é\U0010ffff\0", max_size=8)
 PAGES = st.lists(st.lists(TEXTS, min_size=1, max_size=4).map(sorted), max_size=6)
@@ -16,7 +17,7 @@ def _model(pages: list[list[str]]) -> KeyModel:
     return model
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(pages=PAGES, keys=st.lists(TEXTS, min_size=2, max_size=6).map(sorted))
 def test_positions_are_in_the_order_of_the_keys(pages: list[list[str]], keys: list[str]) -> None:
     model = _model(pages)
@@ -25,7 +26,7 @@ def test_positions_are_in_the_order_of_the_keys(pages: list[list[str]], keys: li
     assert all(low <= high + 1e-9 for low, high in pairwise(positions))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(pages=PAGES, ends=st.lists(TEXTS, min_size=2, max_size=2, unique=True).map(sorted),
        parts=st.integers(2, 9))  # fmt: skip
 def test_the_dividing_keys_lie_within_the_range_and_ascend(

@@ -3,7 +3,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from s3pipelines.core.errors import AccessDenied, StorageError, Throttled
@@ -23,6 +23,7 @@ from tests.core.storage.fake_s3 import (
     fake_s3,
     listing_answer,
 )
+from tests.examples import examples
 from tests.servers import on_every_server
 
 ALL = [Span("", None)]
@@ -32,10 +33,8 @@ KEYS = st.text(
     max_size=6,
 )
 # Each example is a few dozen requests.
-EXAMPLES = settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+EXAMPLES = examples(
+    25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

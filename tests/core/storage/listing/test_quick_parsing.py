@@ -1,7 +1,7 @@
 from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from s3pipelines.core.errors import StorageError
@@ -9,6 +9,7 @@ from s3pipelines.core.storage.listing.pages import LISTED
 from s3pipelines.core.storage.listing.parsing import parse
 from s3pipelines.core.storage.listing.quick_parsing import columns_of
 from s3pipelines.core.storage.locations import S3Location
+from tests.examples import examples
 
 HERE = S3Location("bucket")
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3/"><Name>b</Name>'
@@ -44,7 +45,7 @@ def _by_xml(body: bytes, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, obje
         return parse(body, HERE).objects.to_pylist()
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     rows=st.lists(
         st.tuples(NAMES, st.integers(0, 5 * 10**12), CLASSES, st.booleans()), max_size=12

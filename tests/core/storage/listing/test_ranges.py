@@ -1,11 +1,12 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from s3pipelines.core.storage.listing.ranges import Span
 from tests.core.storage.listing.bucket import list_by_ranges, skewed_buckets
+from tests.examples import examples
 
 # Few letters, so that keys are neighbours, prefixes of each other, and stand at the split points.
 CLOSE_KEYS = st.text("a/b0\0\uffff\U0010ffff", min_size=1, max_size=6)
@@ -14,7 +15,7 @@ KEYS = st.one_of(st.sets(CLOSE_KEYS, max_size=60), st.sets(ANY_KEYS, max_size=60
 BUCKETS = skewed_buckets(30_000)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     keys=KEYS,
     page_rows=st.integers(1, 5),
@@ -36,7 +37,7 @@ def test_whatever_the_keys_each_is_listed_once_and_in_its_place(
     assert run.in_order == keys
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(keys=KEYS, page_rows=st.integers(1, 5))
 def test_the_spans_of_a_listing_cover_all_keys_without_overlap(
     keys: list[str], page_rows: int
@@ -47,7 +48,7 @@ def test_the_spans_of_a_listing_cover_all_keys_without_overlap(
     assert [span.end for span in spans[:-1]] == [span.start for span in spans[1:]]
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(keys=KEYS, cuts=st.lists(CLOSE_KEYS, unique=True, min_size=2, max_size=2).map(sorted))
 def test_only_what_was_asked_for_is_listed(keys: list[str], cuts: list[str]) -> None:
     low, high = cuts

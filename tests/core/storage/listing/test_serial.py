@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from s3pipelines.core.errors import (
@@ -25,6 +25,7 @@ from tests.core.storage.fake_s3 import (
     fake_s3,
     listing_answer,
 )
+from tests.examples import examples
 
 ODD_KEYS = [
     *("a//b", "a/./b", "a/../b", "/lead", "a b", "a+b", "a%b", "a%20b", "a%2Bb", "a&b<c>'\""),
@@ -42,12 +43,7 @@ ODD_KEYS = [
     ),
 ]
 UNROUTABLE_KEYS = ["new\nline", "\x01", "carriage\r", "a?b", "a#b", "\x7f", "\u2028", "\u0085"]
-ANY_KEYS = settings(
-    # Each example is a handful of requests.
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+ANY_KEYS = examples(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 KEYS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
 
 

@@ -2,7 +2,7 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from s3pipelines.core.errors import StorageError
@@ -31,6 +31,7 @@ from tests.core.storage.fake_versions import (
     versioning_answer,
     versions_answer,
 )
+from tests.examples import examples
 
 ALL = [Span("", None)]
 LATEST = LatestVersions(keeps_null=True)
@@ -45,10 +46,8 @@ HISTORIES = st.dictionaries(KEYS, st.lists(st.booleans(), min_size=1, max_size=6
 MANNERS = st.builds(
     Manner, oldest_first=st.booleans(), apart=st.booleans(), names_key_again=st.booleans()
 )
-EXAMPLES = settings(
-    max_examples=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+EXAMPLES = examples(
+    30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 Found = list[tuple[str, str | None]]
