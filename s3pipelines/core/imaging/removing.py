@@ -20,7 +20,8 @@ from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.imaging.orphans import FILE_KINDS, OrphanRow, orphan_rows
 from s3pipelines.core.imaging.outcomes import REMOVED
 from s3pipelines.core.imaging.wishes import Kind
-from s3pipelines.core.sources.registry import get_source, index_lease
+from s3pipelines.core.sources.leases import index_lease
+from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.storage.derived_removal import remove_files
 from s3pipelines.core.storage.leases import Lease, hold
 

@@ -5,16 +5,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from s3pipelines.core.catalog import gathering
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.datasets import downloading, registering, uploading
 from s3pipelines.core.datasets.direct.uploading import upload_direct
-from s3pipelines.core.fixity import audit_rows, auditing, bagging
+from s3pipelines.core.fixity import auditing, bagging
 from s3pipelines.core.index.apply import apply_changes
 from s3pipelines.core.storage.locations import parse_location
 from s3pipelines.core.tags import refreshing
 
 PART, RANGE = 5 * 1024 * 1024, 64 * 1024
-audit_rows._COMMIT_ROWS = 10  # pyright: ignore[reportPrivateUsage]
+gathering._COMMIT_ROWS = 10  # pyright: ignore[reportPrivateUsage]
 refreshing._COMMIT_OBJECTS = 10  # pyright: ignore[reportPrivateUsage]
 
 
