@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from benchmarks.fakes3 import FakeS3
 from benchmarks.measuring import Measured, contend, measure
-from benchmarks.programs import s5cmd
+from benchmarks.programs import aws_cli, rclone, s5cmd
 from benchmarks.reporting import spread, table
 
 _LATENCIES_MS = (0, 30)
@@ -17,6 +17,9 @@ _HEAD = (
     "contender", "wall s", "first s", "plan s", "apply s", "objects/s", "of apply", "CPU s",
     "peak MB"
 )  # fmt: skip
+_LONGEST_S = 300
+# As many at a time as s5cmd has.
+_RCLONE = ("--transfers", "256", "--checkers", "256")
 # What s5cmd calls it, our action, and what that is told.
 _KINDS = (("cp", "copy"), ("mv", "move"), ("rm", "delete"))
 
@@ -38,9 +41,11 @@ def run(objects: int, rounds: int) -> str:
     parts: list[str] = []
     for latency_ms in _LATENCIES_MS:
         runs: Runs = defaultdict(list)
-        for _ in range(rounds):
+        for round_ in range(rounds):
             for theirs, ours in _KINDS:
                 _one(runs, program, theirs, ours, number, latency_ms)
+                if not round_:
+                    _slow_ones(runs, theirs, ours, number, latency_ms)
         title = f"{number:,} objects, {latency_ms} ms a request"
         parts.append(f"**{title}**, median of {rounds} (least to most)\n\n{_rows(runs, number)}")
     return "\n\n".join(parts)
@@ -60,6 +65,22 @@ def _one(runs: Runs, program: str, theirs: str, ours: str, objects: int, latency
         if measured.said["done"] != objects:
             raise AssertionError(f"{ours}: {measured.said}")
         runs[f"our `{ours}`"].append(measured)
+
+
+def _slow_ones(runs: Runs, theirs: str, ours: str, objects: int, latency_ms: int) -> None:
+    """Those that nobody takes for the fastest, once, where they are installed."""
+    has_target = theirs != "rm"
+    with _filled(objects, latency_ms) as server:
+        places = [f"{{remote}}{name}" for name in (_FROM, _TO)[: 1 + has_target]]
+        measured = rclone(server, _LONGEST_S, ours, *places, *_RCLONE)
+    if measured is not None:
+        runs[f"`rclone {ours}`"].append(measured)
+    if (aws := aws_cli()) is not None:
+        with _filled(objects, latency_ms) as server:
+            places = [f"s3://{name}" for name in (_FROM, _TO)[: 1 + has_target]]
+            call = [aws, "--endpoint-url", server.endpoint, "s3", theirs, "--recursive"]
+            measured = measure([*call, "--only-show-errors", *places], server.environment())
+        runs[f"`aws s3 {theirs}`"].append(measured)
 
 
 @contextmanager
