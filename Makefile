@@ -21,7 +21,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
 # The front end is asked for each time, where it is missing: without a network, all else is ready.
-setup: $(READY) ## make .venv from requirements.lock (PYTHON=… chooses the interpreter)
+setup: $(STAMP) ## make .venv from requirements.lock (PYTHON=… chooses the interpreter)
 	@$(BIN)/python -m s3pipelines.viewer.frontend
 
 demo: $(READY) ## try it: a local S3, sample images and the Dagster UI, no account needed
