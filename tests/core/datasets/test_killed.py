@@ -93,7 +93,7 @@ def test_a_registration_sends_nothing_twice(
 ):
     made = repeat_until_done(proxy, where, ["register", str(folder)], kills, SMALL * 2)
 
-    assert made >= kills // 2
+    assert made >= max(1, kills // 4)
     assert stored(s3, bucket, "maps/") == tree(folder)
     assert set(sent(proxy).values()) == {1}
     assert rows(local_catalog, OBJECTS, "SELECT count(*), count(DISTINCT key) FROM objects") == [
@@ -108,7 +108,7 @@ def test_an_upload_sends_nothing_twice(where, folder, s3, bucket, proxy: Countin
 
     made = repeat_until_done(proxy, where, ["upload", str(folder), to], kills, SMALL * 2)
 
-    assert made >= kills // 2
+    assert made >= max(1, kills // 4)
     assert stored(s3, bucket, "new/") == tree(folder)
     assert set(sent(proxy).values()) == {1}
 
@@ -133,9 +133,9 @@ def test_a_download_fetches_no_more_twice_than_was_under_way(
 ):
     here, total = tmp_path / "here", sum(map(len, tree(folder).values()))
 
-    made = repeat_until_done(proxy, where, ["download", str(here)], kills, 60)
+    made = repeat_until_done(proxy, where, ["download", str(here)], kills, 30)
 
-    assert made >= kills // 2
+    assert made >= max(1, kills // 4)
     assert tree(here) == tree(folder)
     ranges = Counter(one.headers["range"] for one in proxy.passed if "range" in one.headers)
     small = Counter(
