@@ -114,7 +114,8 @@ class _ShardWork:
         self.tally = ShardTally()
 
     async def run(self) -> None:
-        plan, facts = self._opened.plan, self._opened.application.facts
+        opened = self._opened
+        plan, facts = opened.plan, opened.application.facts
         known = await asyncio.to_thread(progress_of, self._catalog, plan, self._shard)
         self.tally.before = len(known.finished)
         self._progress(len(known.finished))
@@ -123,7 +124,7 @@ class _ShardWork:
             batches = batches_of(path, self._action.chunk_rows)
             chunks = self._chunks(batches, known, noted)
             async with (
-                open_sites(self._catalog, self._opened.source, plan, facts) as sites,
+                open_sites(self._catalog, opened.source, plan, facts, opened.places) as sites,
                 self._action.at_work(),
             ):
                 await self._work_through(sites, chunks)
