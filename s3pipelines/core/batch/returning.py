@@ -7,6 +7,7 @@ from itertools import takewhile
 from typing import Any
 
 from s3pipelines.core.batch.actions.action import Chunk
+from s3pipelines.core.batch.back_from_trash import Return, bring_back
 from s3pipelines.core.batch.copying import Errand, copy_object
 from s3pipelines.core.batch.looking import Seen, look_at
 from s3pipelines.core.batch.outcomes import failed, not_as_planned
@@ -19,8 +20,13 @@ from s3pipelines.core.storage.verbs.values import Version
 from s3pipelines.core.storage.verbs.versions import list_versions_of_key
 
 
-async def take_back_copies(sites: Sites, rows: Sequence[Row]) -> list[Outcome]:
+async def take_back_copies(sites: Sites, chunk: Chunk, rows: Sequence[Row]) -> list[Outcome]:
     """Remove what a plan wrote to its targets, each only if it still is what was written.
+
+    Args:
+        sites: The buckets of the plan.
+        chunk: Rows that are carried out together.
+        rows: Those of them whose copies are to go.
 
     Raises:
         StorageError: The target cannot be asked at all.
@@ -37,8 +43,12 @@ async def take_back_copies(sites: Sites, rows: Sequence[Row]) -> list[Outcome]:
         except StorageError as error:
             outcomes.append(failed(row, error))
             continue
-        if now is None or now.etag != facts["made"][0]:
+        is_ours = now is not None and now.etag == facts["made"][0]
+        may_be_back = chunk.is_doubtful(row) and now is not None and bool(facts.get("replaced"))
+        if not is_ours and not may_be_back:
             outcomes.append(_no_copy(row, now))
+        elif not is_ours and target.facts.keeps_versions:
+            outcomes.append(_uncovered_before(row, facts, now))
         elif target.facts.keeps_versions:
             versions[row.target or ""] = row
         elif facts.get("replaced"):
@@ -47,8 +57,7 @@ async def take_back_copies(sites: Sites, rows: Sequence[Row]) -> list[Outcome]:
             plain[row.target or ""] = row
     outcomes += await _remove_versions(target, versions)
     outcomes += await _remove_plain(target, plain)
-    outcomes += await asyncio.gather(*(_put_back_replaced(sites, row) for row in replaced))
-    return outcomes
+    return outcomes + await _put_back_replaced(sites, chunk, replaced)
 
 
 async def bring_back_originals(sites: Sites, chunk: Chunk) -> tuple[list[Row], list[Outcome]]:
@@ -86,8 +95,11 @@ async def uncovered(source: Site, row: Row) -> Row | Outcome:
         StorageError: It cannot be removed.
     """
     versions = await list_versions_of_key(source.client, row.key)
-    if not versions or not versions[0].is_delete_marker:
-        return _taken(row) if versions else _not_kept(row)
+    if not versions:
+        return _not_kept(row)
+    if not versions[0].is_delete_marker:
+        # Also if a process before this one has removed the marker.
+        return row if versions[0].etag == row.etag else _taken(row)
     below = next((one for one in versions if not one.is_delete_marker), None)
     if below is None or below.etag != row.etag:
         return _not_kept(row)
@@ -165,53 +177,27 @@ async def _remove_plain(target: Site, rows: dict[str, Row]) -> list[Outcome]:
     ]
 
 
-async def _put_back_replaced(sites: Sites, row: Row) -> Outcome:
-    facts, target, key = facts_of(row), sites.target, row.target or ""
-    kept = facts["replaced"][1]
-    if kept is None or sites.trash is None:
-        return not_as_planned(row, "not_kept", f"What {key} held before was not kept.")
-    try:
-        return await from_trash(sites, row, kept, target, key, replaces=facts["made"][0])
-    except StorageError as error:
-        return failed(row, error)
+async def _put_back_replaced(sites: Sites, chunk: Chunk, rows: list[Row]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    returns: list[Return] = []
+    for row in rows:
+        facts, key = facts_of(row), row.target or ""
+        kept = facts["replaced"][1]
+        if kept is None or sites.trash is None:
+            outcomes.append(
+                not_as_planned(row, "not_kept", f"What {key} held before was not kept.")
+            )
+        else:
+            made, storage_class = facts["made"][0], facts.get("storage_class")
+            returns.append(Return(row, kept, key, made, storage_class))
+    return outcomes + await bring_back(sites, sites.target, chunk, returns)
 
 
-async def from_trash(
-    sites: Sites, row: Row, kept: str, site: Site, key: str, *, replaces: str | None
-) -> Outcome:
-    """Bring an object back from the trash, verify it, and remove it from there.
-
-    Raises:
-        StorageError: It cannot be brought back.
-    """
-    trash = sites.trash
-    in_trash = await _seen(trash, kept) if trash is not None else None
-    if trash is None or in_trash is None:
-        return not_as_planned(row, "gone", f"The trash does not hold {kept} any more.")
-    etag, size_bytes = in_trash.etag, in_trash.size_bytes
-    errand = Errand(
-        origin=trash,
-        key=kept,
-        etag=etag,
-        size_bytes=size_bytes,
-        target=site,
-        target_key=key,
-        storage_class=facts_of(row).get("storage_class"),
-        replaces=replaces,
-    )
-    try:
-        back = (await copy_object(sites, errand)).etag
-    except PreconditionFailed:
-        now = await _seen(site, key)
-        if now is None:
-            raise
-        back = now.etag
-    if not await same_bytes(trash, kept, etag, size_bytes, site, key, back):
-        return _taken(row)
-    for removed in await remove(trash, {kept: etag}):
-        if removed.error is not None:
-            return failed(row, removed.error)
-    return Outcome(row, "done", etag=back)
+def _uncovered_before(row: Row, facts: dict[str, Any], now: Seen | None) -> Outcome:
+    """A process before this one may have removed the copy, so that what was below it is current."""
+    if now is not None and now.etag == facts["replaced"][0]:
+        return Outcome(row, "done", precondition="head")
+    return _no_copy(row, now)
 
 
 def _no_copy(row: Row, now: Seen | None) -> Outcome:

@@ -11,6 +11,7 @@ from s3pipelines.core.batch.applications import plan_lease
 from s3pipelines.core.batch.applying import apply_plan
 from s3pipelines.core.batch.operations import Operations
 from s3pipelines.core.batch.removal import Removed
+from s3pipelines.core.batch.undoing import make_undo_plan
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.errors import AccessDenied, Busy, StorageError
 from s3pipelines.core.sql.selection import Selection
@@ -18,6 +19,8 @@ from s3pipelines.core.storage import leases
 from tests.core.batch.buckets import Held, contents
 from tests.core.batch.plans import in_both_kinds_of_buckets, plan, undo
 from tests.servers import on_every_server
+
+APPEND = Operations.append
 
 
 @pytest.fixture
@@ -64,6 +67,38 @@ def test_what_a_process_did_before_it_died_counts_as_done(
         assert contents(s3, target_bucket) == {}
 
 
+@in_both_kinds_of_buckets
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        ("copy", {"to": "s3://{target}/to"}),
+        ("move", {"to": "s3://{target}/to"}),
+        ("delete", {}),
+        ("tag", {"set": {"rights": "free"}, "remove": ["page"]}),
+        ("storage-class", {"storage_class": "STANDARD_IA"}),
+        ("metadata", {"set": {"a": "b"}, "remove": ["number"]}),
+    ],
+)
+def test_what_an_undo_did_before_its_process_died_counts_as_done(
+    batch_catalog: Catalog, filled, s3, bucket, target_bucket, breaking, action, told
+):
+    told = {k: v.format(target=target_bucket) if k == "to" else v for k, v in told.items()}
+    made = plan(batch_catalog, action, Selection(glob="00*.tif"), **told)
+    with breaking.context() as whole:
+        whole.setattr(Operations, "append", APPEND)
+        apply_plan(batch_catalog, made.id)
+        back = make_undo_plan(batch_catalog, made.id)
+    with pytest.raises(StorageError, match="It died"):
+        apply_plan(batch_catalog, back.id)
+    breaking.undo()
+
+    report = apply_plan(batch_catalog, back.id)
+
+    assert (report.done, report.failed, report.left) == (10, 0, 0)
+    assert contents(s3, bucket) == filled
+    assert contents(s3, target_bucket) == {}
+
+
 def untagged(held: dict[str, Held]) -> dict[str, Held]:
     """Without tags: moto adds those of a copy to what was there before."""
     return {key: replace(one, tags=()) for key, one in held.items()}
@@ -86,6 +121,30 @@ def test_what_a_copy_replaced_before_its_process_died_comes_back(
 
     assert apply_plan(batch_catalog, made.id).done == 10
     assert undo(batch_catalog, made).failed == 0
+    assert untagged(contents(s3, bucket)) == untagged(filled)
+    assert untagged(contents(s3, target_bucket)) == before
+
+
+@in_both_kinds_of_buckets
+@pytest.mark.parametrize("action", ["copy", "move"])
+def test_what_came_back_in_place_of_a_copy_before_an_undo_died_counts_as_done(
+    batch_catalog: Catalog, filled, s3, bucket, target_bucket, breaking, action
+):
+    for number in range(10):
+        key = f"to/maps/00{number}.tif"
+        s3.put_object(Bucket=target_bucket, Key=key, Body=b"old", Metadata={"kept": "yes"})
+    before = untagged(contents(s3, target_bucket))
+    told = {"to": f"s3://{target_bucket}/to/maps", "on_existing": "overwrite"}
+    made = plan(batch_catalog, action, Selection(glob="00*.tif"), **told)
+    with breaking.context() as whole:
+        whole.setattr(Operations, "append", APPEND)
+        apply_plan(batch_catalog, made.id)
+        back = make_undo_plan(batch_catalog, made.id)
+    with pytest.raises(StorageError, match="It died"):
+        apply_plan(batch_catalog, back.id)
+    breaking.undo()
+
+    assert apply_plan(batch_catalog, back.id).done == 10
     assert untagged(contents(s3, bucket)) == untagged(filled)
     assert untagged(contents(s3, target_bucket)) == before
 

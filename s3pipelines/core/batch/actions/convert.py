@@ -136,7 +136,7 @@ class ConvertAction(Action):
     async def take_back(self, sites: Sites, chunk: Chunk) -> list[Outcome]:
         """Remove the files, and bring back what they replaced."""
         digest = self._params.commission("").digest
-        outcomes = await take_back_copies(sites, chunk.rows)
+        outcomes = await take_back_copies(sites, chunk, chunk.rows)
         gone = {
             "kind": "convert",
             "params_digest": digest,

@@ -66,7 +66,7 @@ class CopyAction(Action):
 
     async def take_back(self, sites: Sites, chunk: Chunk) -> list[Outcome]:
         """Remove the copies, and bring back what they replaced."""
-        return await take_back_copies(sites, chunk.rows)
+        return await take_back_copies(sites, chunk, chunk.rows)
 
     def why_not_undone(self, previous: dict[str, Any]) -> str | None:
         """What replaced something cannot be removed unless that was kept."""

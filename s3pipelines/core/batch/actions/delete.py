@@ -9,10 +9,11 @@ from s3pipelines.core.batch.actions.action import Action, Chunk, Params, Request
 from s3pipelines.core.batch.actions.common import BREAK_VERSIONS
 from s3pipelines.core.batch.actions.for_good import delete_all_versions
 from s3pipelines.core.batch.actions.rewriting import still_there
+from s3pipelines.core.batch.back_from_trash import Return, bring_back
 from s3pipelines.core.batch.looking import look_at
 from s3pipelines.core.batch.outcomes import failed
 from s3pipelines.core.batch.removal import Removed, remove
-from s3pipelines.core.batch.returning import facts_of, from_trash, uncovered
+from s3pipelines.core.batch.returning import facts_of, uncovered
 from s3pipelines.core.batch.rows import Outcome, Row
 from s3pipelines.core.batch.sites import Sites
 from s3pipelines.core.batch.trash import keep_in_trash, trash_key
@@ -77,16 +78,15 @@ class DeleteAction(Action):
 
     async def take_back(self, sites: Sites, chunk: Chunk) -> list[Outcome]:
         """Remove delete markers, or bring back from the trash."""
+        if not sites.source.facts.keeps_versions:
+            return await bring_back(sites, sites.source, chunk, list(map(_return, chunk.rows)))
 
         async def one(row: Row) -> Outcome:
             try:
-                if sites.source.facts.keeps_versions:
-                    back = await uncovered(sites.source, row)
-                    return back if isinstance(back, Outcome) else Outcome(row, "done")
-                kept = facts_of(row)["trash"]
-                return await from_trash(sites, row, kept, sites.source, row.key, replaces=None)
+                back = await uncovered(sites.source, row)
             except StorageError as error:
                 return failed(row, error)
+            return back if isinstance(back, Outcome) else Outcome(row, "done")
 
         return list(await asyncio.gather(*map(one, chunk.rows)))
 
@@ -110,6 +110,11 @@ class DeleteAction(Action):
         except StorageError as error:
             return failed(row, error)
         return failed(row, removed.error)
+
+
+def _return(row: Row) -> Return:
+    facts = facts_of(row)
+    return Return(row, facts["trash"], row.key, None, facts.get("storage_class"))
 
 
 async def _was_deleted_here(sites: Sites, chunk: Chunk, row: Row) -> bool:

@@ -57,7 +57,7 @@ class MoveAction(CopyAction):
     async def take_back(self, sites: Sites, chunk: Chunk) -> list[Outcome]:
         """Bring the originals back, verify them, and remove the copies."""
         back, ended = await bring_back_originals(sites, chunk)
-        return ended + await take_back_copies(sites, back)
+        return ended + await take_back_copies(sites, chunk, back)
 
 
 async def _verify(sites: Sites, arrived: list[Delivered]) -> tuple[list[Delivered], list[Outcome]]:
