@@ -25,7 +25,7 @@ from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.storage.http.loops import LoopThread, imports_put_aside
 from s3pipelines.core.storage.leases import Lease, hold
 
-_CHUNKS_AT_A_TIME = 4
+_CHUNKS_AT_A_TIME = 10
 # Outcomes reach the table after so many rows, or so long: what a killed process leaves in doubt.
 _COMMIT_ROWS = 5000
 _COMMIT_AFTER_S = 10.0
@@ -149,6 +149,7 @@ class _ShardWork:
         """Some chunks at a time; the first error ends it, after what is done was written."""
         running: set[asyncio.Task[tuple[Chunk, list[Outcome]]]] = set()
         waiting, error = _Waiting(), None
+        commit: asyncio.Task[None] | None = None
         while error is None:
             while len(running) < _CHUNKS_AT_A_TIME and (chunk := next(chunks, None)) is not None:
                 running.add(asyncio.create_task(self._carried_out(sites, chunk)))
@@ -157,11 +158,14 @@ class _ShardWork:
             done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             error = _take_in(done, waiting)
             if waiting.is_due:
-                await self._commit(waiting)
-                waiting = _Waiting()
+                # While it goes on, the next chunks are under way; one after the other, as the
+                # order of the notes wants it.
+                error = await _ended(commit) or error
+                commit, waiting = asyncio.create_task(self._commit(waiting)), _Waiting()
         if running:
             # What they have begun is finished, so that its outcome is known.
             error = _take_in((await asyncio.wait(running))[0], waiting) or error
+        error = await _ended(commit) or error
         await self._commit(waiting)
         if error is not None:
             raise error
@@ -192,6 +196,14 @@ class _ShardWork:
         self._operations.append(outcomes)
         self.tally.add(outcomes)
         self._progress(len(outcomes))
+
+
+async def _ended(commit: "asyncio.Task[None] | None") -> BaseException | None:
+    """Wait for a commit, if there is one; what went wrong with it."""
+    if commit is None:
+        return None
+    await asyncio.wait({commit})
+    return commit.exception()
 
 
 def _take_in(
