@@ -9,7 +9,14 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from s3pipelines.core.errors import AccessDenied, Gone, PreconditionFailed, StorageError
+from s3pipelines.core.errors import (
+    AccessDenied,
+    Gone,
+    PreconditionFailed,
+    StorageError,
+    Throttled,
+    Unreachable,
+)
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.verbs.copy import copy, tag_header
 from s3pipelines.core.storage.verbs.delete import Deleted, Doomed, delete_many, delete_one
@@ -22,6 +29,8 @@ from s3pipelines.core.storage.verbs.versions import list_versions_of_key
 
 PROBE_NAME = ".s3pipelines-probe-"
 _OTHER_ETAG = "0" * 32
+# That the server was busy or out of reach says nothing of what it can do.
+_FOR_NOW = (Throttled, Unreachable)
 _ONLY_NEW = {"if-none-match": "*"}
 _TAGS, _OTHER_TAGS = {"probe": "1"}, {"probe": "2"}
 # Each question has an object of its own, and some have more beside it.
@@ -156,6 +165,8 @@ async def _tagged(client: BucketClient, key: str) -> str | None:
     try:
         written = await put_bytes(client, key, b"probe", tag_header(_TAGS))
         return written.etag if await get_tags(client, key) == _TAGS else None
+    except _FOR_NOW:
+        raise
     except StorageError:
         return None
 
@@ -166,6 +177,8 @@ async def _has_tags(
     try:
         await writing
         return await get_tags(client, key) == tags
+    except _FOR_NOW:
+        raise
     except StorageError:
         return False
 
@@ -194,7 +207,7 @@ async def _is_refused(attempt: Awaitable[Copied]) -> bool:
         await attempt
     except (PreconditionFailed, Gone):
         return True
-    except AccessDenied:
+    except (AccessDenied, *_FOR_NOW):
         raise
     except StorageError:
         return False  # The server does not know it (501): to rely on it would be an error.
@@ -204,7 +217,7 @@ async def _is_refused(attempt: Awaitable[Copied]) -> bool:
 async def _keeps(client: BucketClient, key: str, deleted: list[Deleted]) -> bool:
     """Whether a delete that had to be refused has left the object there."""
     for one in deleted:
-        if isinstance(one.error, AccessDenied):
+        if isinstance(one.error, (AccessDenied, *_FOR_NOW)):
             raise one.error
     return await head(client, key) is not None
 

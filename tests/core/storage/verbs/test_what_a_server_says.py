@@ -1,12 +1,13 @@
 """What the verbs make of answers that moto does not give."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pytest
 
-from s3pipelines.core.errors import PreconditionFailed, StorageError
+from s3pipelines.core.errors import PreconditionFailed, StorageError, Throttled
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.http.client import BucketClient
 from s3pipelines.core.storage.http.loops import LoopThread
@@ -140,6 +141,21 @@ def test_a_server_that_compares_nothing_is_not_taken_for_one_that_does(server: F
         lambda client: probe_preconditions(client, "", "test", versioned=False),
     )
     assert not enforced.multipart_if_none_match
+
+
+@pytest.mark.parametrize("asked_for", ["tagging", "uploads"])
+def test_a_server_that_stumbles_is_not_taken_for_one_that_cannot(
+    server: FakeS3, asked_for: str
+) -> None:
+    def answer(asked: Asked) -> Answer:
+        if asked_for in asked.query:
+            return error_answer(503, "SlowDown")
+        body = b"<R><UploadId>u</UploadId><ETag>e</ETag><IsTruncated>false</IsTruncated></R>"
+        return Answer(headers=HEAD, body=body)
+
+    server.answer = answer
+    with pytest.raises(Throttled):
+        _with_client(replace(server.access(), max_attempts=1), "bucket", _probe)
 
 
 def test_a_server_that_compares_when_an_upload_is_completed_is_known(server: FakeS3) -> None:
