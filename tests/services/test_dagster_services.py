@@ -191,7 +191,7 @@ def test_waiting_for_something_that_never_comes_has_an_end():
     start = time.monotonic()
     with pytest.raises(NotReady, match="not ready within 1 s: the webserver does not answer"):
         wait_until_ready(free_port(), 1)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
 
 
 def test_a_service_that_ends_at_the_start_is_noticed_while_waiting(tmp_path):

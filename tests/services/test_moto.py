@@ -36,6 +36,15 @@ def store(moto: MotoServer, bucket: str) -> S3Store:
     )
 
 
+def _seconds(request: Callable[[], object], times: int = 10) -> list[float]:
+    taken: list[float] = []
+    for _ in range(times):
+        start = time.monotonic()
+        request()
+        taken.append(time.monotonic() - start)
+    return taken
+
+
 def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
@@ -122,11 +131,12 @@ def test_what_is_uploaded_is_downloaded(s3, bucket, store):
 
 def test_answers_of_two_packets_do_not_wait_for_each_other(s3, bucket):
     s3.put_object(Bucket=bucket, Key="key", Body=b"x" * 20_000)
-    start = time.monotonic()
-    for _ in range(50):
-        s3.get_object(Bucket=bucket, Key="key")["Body"].read()
-    # With Nagle's algorithm each takes 40 ms and more.
-    assert time.monotonic() - start < 2
+
+    def download() -> None:
+        assert len(s3.get_object(Bucket=bucket, Key="key")["Body"].read()) == 20_000
+
+    # With Nagle's algorithm each takes 40 ms and more; without, only a busy machine is so slow.
+    assert min(_seconds(download)) < 0.04
 
 
 def test_a_multipart_upload_works(s3, bucket, store):
@@ -137,11 +147,8 @@ def test_a_multipart_upload_works(s3, bucket, store):
 
 
 def test_a_client_that_waits_for_leave_to_send_is_answered_at_once(s3, bucket):
-    start = time.monotonic()
-    for number in range(5):
-        s3.put_object(Bucket=bucket, Key=str(number), Body=b"x" * 100_000)
     # Without the answer "100 Continue", boto3 waits a second for each of them.
-    assert time.monotonic() - start < 3
+    assert min(_seconds(lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"x" * 100_000))) < 1
 
 
 def test_an_upload_that_breaks_off_leaves_no_object(moto, s3, bucket):

@@ -237,7 +237,7 @@ def test_a_check_that_fails_or_hangs_stops_no_other():
         raise StorageError("It is broken.", hint="Mend it.")
 
     def hangs() -> list[Finding]:
-        time.sleep(5)
+        time.sleep(60)
         return []
 
     fine = Finding("a", "fine", "ok", "Well.")
@@ -246,7 +246,7 @@ def test_a_check_that_fails_or_hangs_stops_no_other():
     started = time.monotonic()
     failed, hung, well = run_checks(checks, 0.5)
 
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
     assert (failed.detail, failed.hint) == ("It is broken.", "Mend it.")
     assert (hung.state, well) == ("failed", fine)
 

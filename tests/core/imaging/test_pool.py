@@ -85,7 +85,7 @@ def test_a_worker_that_hangs_is_given_up_and_replaced(make_pool: MakePool):
 
     assert refused.value.failure.reason == "timeout"
     assert "0.5 s" in refused.value.failure.detail
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert not psutil.pid_exists(hanging)
     pool.limits = Limits()  # pyright: ignore[reportAttributeAccessIssue]
     assert make_thumbnail(pool, SMALL, "jpg").width_px == 120

@@ -252,7 +252,7 @@ def test_an_interrupt_stops_what_runs_and_the_session_goes_on(session: Session) 
     started = time.monotonic()
     with pytest.raises(InvalidInput, match="was interrupted"):
         session.run(ENDLESS).read_all()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     assert count(session) == 0
 
 

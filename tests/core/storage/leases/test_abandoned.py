@@ -25,7 +25,7 @@ def test_a_holder_on_another_machine_that_says_nothing_loses_it_after_a_while(
     started = time.monotonic()
     with hold(local_documents, NAME, "A test", wait_s=10):
         waited = time.monotonic() - started
-    assert 1 <= waited < 5
+    assert 1 <= waited < 10
 
 
 @pytest.mark.usefixtures("hurry")
@@ -152,7 +152,7 @@ def test_a_killed_process_of_this_machine_loses_its_lease_at_once(
     child.send_signal(signal.SIGKILL)
     started = time.monotonic()
     with hold(local_catalog.documents, NAME, "A test", wait_s=10):
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 10
 
 
 @pytest.mark.usefixtures("hurry")

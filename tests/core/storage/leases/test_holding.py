@@ -75,7 +75,7 @@ def test_not_waiting_at_all_is_possible(documents: Documents) -> None:
         started = time.monotonic()
         with pytest.raises(Busy), hold(documents, NAME, "A test", wait_s=0):
             pass
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 10
 
 
 @pytest.mark.usefixtures("hurry")
