@@ -9,13 +9,14 @@ from typing import Any, cast
 import duckdb
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.index.commit import Written, commit
 from s3pipelines.core.index.comparison import Comparison
 from s3pipelines.core.index.snapshot import Snapshot
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.locations import parse_location
 
 _SOURCE = Source(id="maps", bucket="synthetic", prefix="")

@@ -11,7 +11,7 @@ from deltalake import write_deltalake
 from benchmarks.contenders.merging import LISTING
 from s3pipelines.core.catalog.appending import append_through
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS
 from s3pipelines.core.catalog.tables import TARGET_FILE_BYTES, WRITER, ensure_table, open_table
 from s3pipelines.core.catalog.views import index_now
@@ -23,6 +23,7 @@ from s3pipelines.core.index.turns import Applied, Turn
 from s3pipelines.core.index.upkeep import fold
 from s3pipelines.core.sources.leases import index_lease
 from s3pipelines.core.sources.registry import get_source
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.leases import hold
 from s3pipelines.core.storage.locations import parse_location
 from s3pipelines.core.upkeep.optimize import optimize

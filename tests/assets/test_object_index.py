@@ -7,12 +7,13 @@ import pytest
 from dagster import AssetKey, DagsterEventType
 from deltalake import write_deltalake
 
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.tables import open_table
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources import refreshes
 from s3pipelines.core.sources.registry import create_source, get_source, update_source
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.sql.session import open_session
 from tests.core.index.rows import index_keys
 from tests.dagster_world import DagsterWorld

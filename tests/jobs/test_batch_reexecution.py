@@ -20,9 +20,10 @@ from s3pipelines.core.batch.planning import Request, make_plan
 from s3pipelines.core.batch.plans import Plan
 from s3pipelines.core.batch.report import report_on
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.index.refresh import refresh_index
 from s3pipelines.core.sources.registry import create_source
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.locations import S3Location
 from s3pipelines.definitions import build_definitions
 

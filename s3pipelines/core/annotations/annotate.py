@@ -13,7 +13,7 @@ from deltalake.exceptions import CommitFailedError
 from s3pipelines.core.annotations.files import Given, GivenColumn, load
 from s3pipelines.core.annotations.keys import UNMATCHED, Matched, match_keys
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_name, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import ANNOTATIONS, OBJECTS
 from s3pipelines.core.catalog.tables import (
     NO_CLEANUP,
@@ -29,6 +29,7 @@ from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import Busy, InvalidInput
 from s3pipelines.core.sources.leases import index_lease
 from s3pipelines.core.sources.registry import get_source
+from s3pipelines.core.sql.quoting import sql_name, sql_text
 from s3pipelines.core.storage.leases import hold
 from s3pipelines.core.storage.whole_files import whole_file
 

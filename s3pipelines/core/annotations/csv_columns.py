@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from s3pipelines.core.catalog.duck import sql_text
+from s3pipelines.core.sql.quoting import sql_text
 
 # What DuckDB says of a quote or escape that it found no use of.
 _UNUSED = "(empty)"

@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 
 from s3pipelines.core.annotations.csv_columns import open_csv, types_of_texts
 from s3pipelines.core.annotations.parquet_types import stored_type
-from s3pipelines.core.catalog.duck import sql_name, sql_text
 from s3pipelines.core.catalog.schemas import ANNOTATIONS
 from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.sql.quoting import sql_name, sql_text
 
 PARQUET_ENDINGS = (".parquet", ".pq")
 _MOST_NAMED = 3

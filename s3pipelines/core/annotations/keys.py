@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import duckdb
 
 from s3pipelines.core.annotations.files import Given
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.sql.quoting import sql_text
 
 _MOST_NAMED = 3
 

@@ -2,7 +2,7 @@
 
 from duckdb.sqltypes import DuckDBPyType
 
-from s3pipelines.core.catalog.duck import sql_name
+from s3pipelines.core.sql.quoting import sql_name
 
 _INTEGERS = ("tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger")
 _TEXTS = ("varchar", "enum", "uuid", "time", "time with time zone", "time_ns", "interval", "bit")

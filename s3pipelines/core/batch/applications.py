@@ -5,6 +5,7 @@ whoever works on a shard holds the lease of the shard, and looks whether its epo
 latest one before it commits anything.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -102,7 +103,9 @@ def open_application(
         refuse_if_busy(catalog, plan)
     refuse_broken_versions(catalog, source, plan, action)
     places = KnownPlaces()
-    with LoopThread() as loop:
+    # The index is counted while the buckets answer.
+    with ThreadPoolExecutor(1) as pool, LoopThread() as loop:
+        counting = pool.submit(_changed, catalog, plan)
         facts = loop.run(find_facts(catalog, source, plan, action, places))
     latest, tag = _latest(catalog, plan_id)
     application = Application(
@@ -112,8 +115,7 @@ def open_application(
         reason=reason or plan.reason,
         run_id=run_id,
         opened_at=datetime.now(UTC),
-        # An undo looks for what the other plan has left, which the index need not have.
-        changed=0 if plan.undoes or action.of_trash else count_changed(catalog, plan),
+        changed=counting.result(),
         facts=facts,
     )
     _write(catalog, application, tag)
@@ -178,6 +180,11 @@ def refuse_if_busy(catalog: Catalog, plan: Plan) -> None:
                 f"The plan {plan.id} is being applied (process {holder.pid} on {holder.host}).",
                 hint="Wait for it to end; 's3pipelines batch report' shows how far it is.",
             )
+
+
+def _changed(catalog: Catalog, plan: Plan) -> int:
+    # An undo looks for what the other plan has left, which the index need not have.
+    return 0 if plan.undoes or action_of(plan).of_trash else count_changed(catalog, plan)
 
 
 def _source_of(catalog: Catalog, plan: Plan) -> Source:

@@ -6,9 +6,10 @@ from s3pipelines.core.batch.manifests import local_manifest
 from s3pipelines.core.batch.plans import Plan
 from s3pipelines.core.batch.selecting import frugal
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
+from s3pipelines.core.sql.quoting import sql_text
 
 
 def count_changed(catalog: Catalog, plan: Plan) -> int:

@@ -22,13 +22,14 @@ from s3pipelines.core.batch.plans import Flag, Plan, Summary, new_plan_id, write
 from s3pipelines.core.batch.prices import price
 from s3pipelines.core.batch.selecting import DRAWN, frugal
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import OPERATIONS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.registry import get_source, whoami
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.listing.pages import LISTED
 from s3pipelines.core.storage.listing.serial import list_pages
 from s3pipelines.core.storage.locations import S3Location

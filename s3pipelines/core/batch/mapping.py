@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from s3pipelines.core.batch.templates import Template, parse_template
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.locations import S3Location
 
 

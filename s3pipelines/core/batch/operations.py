@@ -14,11 +14,12 @@ from s3pipelines.core.batch.plans import Plan, Shard
 from s3pipelines.core.batch.rows import Outcome
 from s3pipelines.core.catalog.appending import append_through
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import OPERATIONS
 from s3pipelines.core.catalog.tables import ensure_table, open_table
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import Busy
+from s3pipelines.core.sql.quoting import sql_text
 
 _ATTEMPTS = 10
 

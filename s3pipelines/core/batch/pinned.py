@@ -17,11 +17,12 @@ from s3pipelines.core.batch.plans import Flag, Plan
 from s3pipelines.core.batch.selecting import frugal
 from s3pipelines.core.batch.targets import target_access
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.datasets.pins import has_versions, members_query, versions_in
 from s3pipelines.core.datasets.versions import Version
 from s3pipelines.core.errors import InvalidInput, printable
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.access import Access
 
 _EXAMPLES = 3

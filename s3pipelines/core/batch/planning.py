@@ -23,12 +23,13 @@ from s3pipelines.core.batch.review import Review, Reviewer
 from s3pipelines.core.batch.selecting import Drawn, draw_rows, frugal
 from s3pipelines.core.batch.targets import require_writable, target_access
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.datasets.states import source_state
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.registry import whoami
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage.locations import S3Location
 

@@ -12,10 +12,11 @@ import duckdb
 from s3pipelines.core.batch.applications import last_application
 from s3pipelines.core.batch.plans import Plan, read_plan
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import OPERATIONS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.whole_files import whole_file
 
 _EXAMPLES = 3

@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 
 from s3pipelines.core.batch.plans import ClassShare, Flag
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.errors import InvalidInput, printable
 from s3pipelines.core.preview.wording import counted
+from s3pipelines.core.sql.quoting import sql_text
 
 _EXAMPLES = 3
 _SAMPLES = 8

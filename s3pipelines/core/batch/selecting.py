@@ -14,11 +14,11 @@ from s3pipelines.core.batch.mapping import KeyMapping
 from s3pipelines.core.batch.rows import MANIFEST
 from s3pipelines.core.batch.templates import SHARED_NAMES, shared_names_query
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.key_ranges import KeyRange, windows
 from s3pipelines.core.catalog.schemas import TAGS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.datasets.states import SourceState
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.sql.selection import Selection
 
 # A key of S3 has at most so many bytes in UTF-8.

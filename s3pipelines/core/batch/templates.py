@@ -7,8 +7,8 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.sql.quoting import sql_text
 
 # Whatever may be the name, or the name without its extension, of more than one object.
 SHARED_NAMES = "shared_names"

@@ -26,11 +26,12 @@ from s3pipelines.core.batch.plans import (
 from s3pipelines.core.batch.rows import MANIFEST
 from s3pipelines.core.batch.selecting import frugal
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import OPERATIONS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sources.registry import whoami
+from s3pipelines.core.sql.quoting import sql_text
 
 _BATCH_ROWS = 10_000
 _EXAMPLES = 3

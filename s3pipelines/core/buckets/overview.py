@@ -5,10 +5,10 @@ from datetime import datetime
 from itertools import combinations
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.errors import StorageError
 from s3pipelines.core.sources.registry import read_registry
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.sql.session import Session, open_session
 from s3pipelines.core.storage.access import same_endpoint
 from s3pipelines.core.storage.bucket_admin import OwnBucket, list_own_buckets

@@ -16,6 +16,7 @@ import pyarrow as pa
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import TIMESTAMP, TableSchema
 from s3pipelines.core.sql.failures import statement_error
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.locations import S3Location
 from s3pipelines.core.storage.options import duckdb_secret
 
@@ -102,16 +103,6 @@ def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     folder = files(f"duckdb_extension_{name}") / "extensions" / f"v{duckdb.__version__}"
     with as_file(folder / f"{name}.duckdb_extension") as path:
         connection.execute(f"LOAD {sql_text(str(path))}")
-
-
-def sql_text(value: str) -> str:
-    """`value` as an SQL string literal."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def sql_name(value: str) -> str:
-    """`value` as the name of a column or table."""
-    return '"' + value.replace('"', '""') + '"'
 
 
 def empty_relation(schema: TableSchema) -> str:

@@ -6,11 +6,12 @@ from pathlib import Path
 import duckdb
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import OBJECTS
 from s3pipelines.core.catalog.tables import open_table, source_predicate
 from s3pipelines.core.catalog.views import index_now
 from s3pipelines.core.errors import InvalidInput, StorageError
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.locations import parse_s3_location
 from s3pipelines.core.storage.upload import upload_file
 from s3pipelines.core.storage.whole_files import whole_file

@@ -7,7 +7,7 @@ from typing import Self
 import duckdb
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import empty_relation, sql_text
+from s3pipelines.core.catalog.duck import empty_relation
 from s3pipelines.core.catalog.key_ranges import (
     KeyFile,
     KeyRange,
@@ -17,6 +17,7 @@ from s3pipelines.core.catalog.key_ranges import (
 )
 from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL, TableSchema
 from s3pipelines.core.catalog.views import latest_only, with_tail
+from s3pipelines.core.sql.quoting import sql_text
 
 _ALL_KEYS = KeyRange()
 

@@ -3,7 +3,7 @@
 import duckdb
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import empty_relation, sql_name, sql_text
+from s3pipelines.core.catalog.duck import empty_relation
 from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL, TableSchema
 from s3pipelines.core.catalog.tables import (
     files_of_source,
@@ -11,6 +11,7 @@ from s3pipelines.core.catalog.tables import (
     stored_schema,
     table_errors,
 )
+from s3pipelines.core.sql.quoting import sql_name, sql_text
 
 
 def create_source_views(

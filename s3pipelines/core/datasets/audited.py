@@ -1,10 +1,11 @@
 """The SHA-256 that objects have to have, as audits and registrations noted it."""
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import AUDITS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.datasets.members import Members
+from s3pipelines.core.sql.quoting import sql_text
 
 
 def audited_sums(catalog: Catalog, source_id: str, members: Members) -> dict[tuple[str, str], str]:

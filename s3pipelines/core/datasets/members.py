@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 
 from s3pipelines.core.batch.selecting import Drawn, draw_rows, frugal
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.datasets.states import SourceState
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.sql.selection import Selection
 
 _BATCH_ROWS = 10_000

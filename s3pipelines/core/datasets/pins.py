@@ -10,10 +10,11 @@ import duckdb
 import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.key_ranges import KeyRange, successor
 from s3pipelines.core.datasets.versions import Version, list_versions
 from s3pipelines.core.sources.registry import list_sources
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.access import Access, same_endpoint
 from s3pipelines.core.storage.clients import endpoint_of
 

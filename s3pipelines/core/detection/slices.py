@@ -8,13 +8,13 @@ import duckdb
 import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.tables import source_predicate
 from s3pipelines.core.catalog.views import index_now
 from s3pipelines.core.detection.differences import DIFFERENCES
 from s3pipelines.core.sources.refreshes import last_refresh
 from s3pipelines.core.sources.scope import SCOPED, Scope
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.listing.serial import list_pages
 
 # About 10 MB of rows: a slice is compared in memory, however long the tick may last.

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import CHANGES
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.detection.pending import read_pending
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 
 _LAG_OVER = timedelta(days=1)
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import REJECTED, TABLES
 from s3pipelines.core.catalog.tables import find_table
 from s3pipelines.core.doctor.findings import Check, Finding
 from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.conditional_writes import WHERE_THEY_HOLD, broken_condition
 
 _AREA = "catalog"

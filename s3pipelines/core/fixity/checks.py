@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import AUDITS, OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.datasets.pins import pinned_members, versions_in
@@ -11,6 +11,7 @@ from s3pipelines.core.errors import S3PipelinesError, printable
 from s3pipelines.core.fixity.outcomes import DAMAGED
 from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 
 _DAMAGED = ", ".join(map(sql_text, sorted(DAMAGED)))
 _QUERY = f"""

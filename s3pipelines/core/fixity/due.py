@@ -14,11 +14,12 @@ import duckdb
 import pyarrow.parquet as pq
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import AUDITS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.datasets.members import Member, Members
 from s3pipelines.core.errors import InvalidInput
+from s3pipelines.core.sql.quoting import sql_text
 
 _COLUMNS = ("key", "size_bytes", "etag", "version_id", "known_sha256")
 _BATCH_ROWS = 10_000

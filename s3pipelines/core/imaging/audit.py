@@ -8,7 +8,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import DERIVATIVES, OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import Gone
@@ -19,6 +19,7 @@ from s3pipelines.core.imaging.pyramids import structure_of
 from s3pipelines.core.imaging.structure import expected_structure
 from s3pipelines.core.imaging.wishes import Work
 from s3pipelines.core.sources.registry import get_source
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.storage.derived_files import open_derived_files
 

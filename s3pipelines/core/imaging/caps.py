@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 
-from s3pipelines.core.catalog.duck import sql_name, sql_text
 from s3pipelines.core.catalog.schemas import ANNOTATIONS, OBJECTS, TAGS, TableSchema
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sources.pyramid_options import PyramidOptions, PyramidRule
 from s3pipelines.core.sql.failures import statement_error
 from s3pipelines.core.sql.gate import check_read_only
+from s3pipelines.core.sql.quoting import sql_name, sql_text
 
 _DESCRIBED = "described_objects"
 _OWN = ("source", "key", "annotated_at")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import S3PipelinesError
@@ -14,6 +14,7 @@ from s3pipelines.core.imaging.thumbnails import ThumbnailParams
 from s3pipelines.core.imaging.wishes import Kind, kinds_of, work_on
 from s3pipelines.core.preview.wording import counted
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 
 
 @dataclass(frozen=True)

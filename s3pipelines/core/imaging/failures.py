@@ -4,9 +4,9 @@ An archived object is none, nor is an object that is no image and whose name doe
 what was removed because its object was gone.
 """
 
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.imaging.extensions import IMAGES
 from s3pipelines.core.imaging.outcomes import REMOVED
+from s3pipelines.core.sql.quoting import sql_text
 
 
 def is_failure(reason: str | None, extension: str) -> bool:

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from s3pipelines.core.batch.templates import SHARED_NAMES, shared_names_query
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import CHANGES, DERIVATIVES, IMAGES, OBJECTS, RERUNS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.imaging.caps import cap_columns, digest_column, tables_of_rules
@@ -37,6 +37,7 @@ from s3pipelines.core.imaging.outcomes import (
 from s3pipelines.core.imaging.wishes import Item, Work
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sql.failures import RAISED_BY_DUCKDB, statement_error
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.ranged_reads import ARCHIVED_CLASSES
 
 # The parameters of a derivative as SQL, whichever page of the object it shows.

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import duckdb
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import DERIVATIVES, OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import S3PipelinesError
 from s3pipelines.core.imaging.outcomes import REMOVED
 from s3pipelines.core.imaging.wishes import Kind
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 
 # What can be removed of a deleted object; of a header there is only a row.
 FILE_KINDS: tuple[Kind, ...] = ("thumbnail", "pyramid")

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.imaging.failures import failure_condition
 from s3pipelines.core.imaging.outcomes import ATTEMPTS, MACHINE_REASONS, STORAGE_REASONS
 from s3pipelines.core.sources.registry import get_source
+from s3pipelines.core.sql.quoting import sql_text
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from deltalake import CommitProperties, Transaction
 from deltalake.exceptions import CommitFailedError
 
 from s3pipelines.core.catalog.appending import append_through
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL
 from s3pipelines.core.catalog.sorted_files import write_sorted_files
 from s3pipelines.core.catalog.tables import (
@@ -23,6 +22,7 @@ from s3pipelines.core.catalog.tables import (
 )
 from s3pipelines.core.index.comparison import Comparison
 from s3pipelines.core.index.snapshot import Snapshot
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.upload import place_file
 
 Written = Literal["nothing", "tail", "merge", "replacement"]

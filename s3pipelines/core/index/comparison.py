@@ -1,17 +1,17 @@
 """Objects as S3 has them beside the index, in one DuckDB: what differs, as rows to write."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
 import pyarrow as pa
 
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS, OBJECTS_TAIL
 from s3pipelines.core.catalog.tables import ROW_GROUP_ROWS
 from s3pipelines.core.detection.differences import KINDS, differences_of
+from s3pipelines.core.index.slices import Slice
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 
 # deltalake keeps many batches in flight: of 65,536 rows each, they took 100 MB more than of 4,096,
 # in the same time.
@@ -19,27 +19,6 @@ _ROWS_PER_BATCH = 4096
 _STATE = "key, size_bytes, etag, last_modified, storage_class"
 # The end of a name after its last dot, as in `scan.TIFF` but not in `.hidden` or `v1.2/readme`.
 _EXTENSION = r"lower(regexp_extract(key, '[^/]\.([^./\s]{1,16})$', 1))"
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Some of the listed objects, and the keys that they are all of.
-
-    Attributes:
-        listed: A query as for `Comparison`.
-        after: They come after this key.
-        end: They end with this key; None for no end.
-    """
-
-    listed: str
-    after: str
-    end: str | None
-
-    @property
-    def condition(self) -> str:
-        """Which keys of the index it is to be compared with."""
-        after = f"key > {sql_text(self.after)}" if self.after else "true"
-        return after if self.end is None else f"{after} AND key <= {sql_text(self.end)}"
 
 
 class Comparison:

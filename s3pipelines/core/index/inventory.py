@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 from pyarrow import orc
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.errors import InvalidInput, StorageError
 from s3pipelines.core.index.spool import Spool, spooled_schema
 from s3pipelines.core.sources.scope import Scope
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.inventories import Inventory, InventoryFile, download_files
 from s3pipelines.core.storage.listing.pages import LISTED, LISTED_VERSIONS, ListingPage

@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from s3pipelines.core.catalog.appending import append_through
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS
 from s3pipelines.core.catalog.tables import ensure_table
 from s3pipelines.core.detection.differences import KINDS
@@ -35,6 +34,7 @@ from s3pipelines.core.sources.leases import listing_lease
 from s3pipelines.core.sources.refreshes import RefreshRecord, last_refresh, write_record
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.leases import hold
 
 

@@ -6,7 +6,7 @@ from typing import Self
 from deltalake import DeltaTable, Transaction
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import empty_relation, sql_text
+from s3pipelines.core.catalog.duck import empty_relation
 from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL, TableSchema
 from s3pipelines.core.catalog.tables import (
     NO_CLEANUP,
@@ -18,6 +18,7 @@ from s3pipelines.core.catalog.tables import (
     table_errors,
 )
 from s3pipelines.core.catalog.views import latest_only, with_tail
+from s3pipelines.core.sql.quoting import sql_text
 
 
 @dataclass

@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from s3pipelines.core.catalog.duck import sql_text
-from s3pipelines.core.index.comparison import Slice
 from s3pipelines.core.index.journal import Finished, Journal, gaps
+from s3pipelines.core.index.slices import Slice
 from s3pipelines.core.sources.scope import SCOPED, SCOPED_VERSIONS, Scope
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.listing.asking import AskPage
 from s3pipelines.core.storage.listing.pages import NotInOrder

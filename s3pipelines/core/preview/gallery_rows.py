@@ -6,7 +6,6 @@ from typing import Any
 
 import duckdb
 
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.key_ranges import KeyFile, KeyRange, overlapping, successor
 from s3pipelines.core.catalog.schemas import (
     DERIVATIVES,
@@ -19,6 +18,7 @@ from s3pipelines.core.catalog.views import with_tail
 from s3pipelines.core.imaging.failures import failure_condition
 from s3pipelines.core.imaging.thumbnails import ThumbnailParams
 from s3pipelines.core.preview.items import Show
+from s3pipelines.core.sql.quoting import sql_text
 
 _FAILED = failure_condition("lower(regexp_extract(key, '\\.([^./]+)$', 1))")
 

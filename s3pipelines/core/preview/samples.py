@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import DERIVATIVES, IMAGES, OBJECTS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.errors import StorageError
@@ -16,6 +16,7 @@ from s3pipelines.core.imaging.thumbnails import ThumbnailParams, thumbnail_name
 from s3pipelines.core.preview.contact_sheet import MOST_TILES, Tile
 from s3pipelines.core.preview.wording import human_bytes, reason_text
 from s3pipelines.core.sources.registry import get_source
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.documents import Documents, open_documents
 from s3pipelines.core.storage.ranged_reads import ObjectReader, S3Bytes
 

@@ -2,7 +2,6 @@
 
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.schemas import TABLES
-from s3pipelines.core.catalog.tables import forget_source
 from s3pipelines.core.detection.pending import pending_document
 from s3pipelines.core.sources.entries import read_entry, write_entry
 from s3pipelines.core.sources.leases import index_lease
@@ -28,6 +27,9 @@ def finish_deletion(catalog: Catalog, source_id: str) -> None:
     if not _is_leaving(read_entry(documents, source_id).source):
         return
     purpose = f"The deletion of source {source_id!r}"
+    # Here, since whoever only reads what is registered needs no library of tables.
+    from s3pipelines.core.catalog.tables import forget_source
+
     with hold(documents, index_lease(source_id), purpose) as lease:
         # Read again: while this one waited, another process may have finished the deletion, and a
         # third one registered the id anew.

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from s3pipelines.core.imaging.codecs import require_codec
 from s3pipelines.core.sources.source import Source
 
 
@@ -21,4 +20,6 @@ def require_usable_codec(source: Source, changes: dict[str, Any]) -> None:
         InvalidInput: The libvips of this machine does not write it.
     """
     if "pyramid" in changes:
+        from s3pipelines.core.imaging.codecs import require_codec
+
         require_codec(source.pyramid.compression)

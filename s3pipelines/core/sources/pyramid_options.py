@@ -3,7 +3,6 @@
 import re
 from typing import Self
 
-import duckdb
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from s3pipelines.core.batch.templates import Template, parse_template
@@ -35,6 +34,8 @@ class PyramidRule(BaseModel):
     def _can_be_read(cls, when: str) -> str:
         if _NAMED.fullmatch(when):
             return when
+        import duckdb
+
         try:
             statements = duckdb.extract_statements(f"SELECT (\n{when}\n)")
         except duckdb.Error as error:

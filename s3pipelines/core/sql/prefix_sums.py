@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import duckdb
 
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.key_ranges import KeyFile
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.sql.states import TableState
 
 # Up to and with the second slash, or the first one if there is no other.

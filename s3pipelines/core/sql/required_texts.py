@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.sql.gate import Node, nodes, parsed, without_explain
 from s3pipelines.core.sql.key_heads import may_be_alternatives, writable
+from s3pipelines.core.sql.quoting import sql_text
 
 _FUNCTION = "regexp_matches"
 # Shorter ones are found nearly everywhere, and cost more than they spare.

@@ -7,7 +7,7 @@ import duckdb
 import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.key_ranges import KeyRange, prefix_range
 from s3pipelines.core.catalog.schemas import (
     ANNOTATIONS,
@@ -21,6 +21,7 @@ from s3pipelines.core.datasets.states import source_state
 from s3pipelines.core.sql.failures import statement_error
 from s3pipelines.core.sql.gate import check_read_only
 from s3pipelines.core.sql.key_heads import head_of_glob, head_of_regex, writable
+from s3pipelines.core.sql.quoting import sql_text
 
 # What a condition may ask beside `objects`.
 _ASKABLE = (IMAGES, DERIVATIVES, CHANGES, ANNOTATIONS, TAGS)

@@ -10,13 +10,14 @@ import duckdb
 import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import TABLES
 from s3pipelines.core.datasets.versions import FILES_FOLDER
 from s3pipelines.core.sql.failures import statement_error
 from s3pipelines.core.sql.gate import check_read_only
 from s3pipelines.core.sql.own_names import with_own_names
 from s3pipelines.core.sql.questions import asked_parts
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.sql.required_texts import with_required_texts
 from s3pipelines.core.sql.states import TableStates
 from s3pipelines.core.sql.streams import Stream

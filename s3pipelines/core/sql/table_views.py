@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 
-from s3pipelines.core.catalog.duck import duckdb_type, empty_relation, sql_name, sql_text
+from s3pipelines.core.catalog.duck import duckdb_type, empty_relation
 from s3pipelines.core.catalog.key_ranges import KeyRange
 from s3pipelines.core.catalog.schemas import OBJECTS, OBJECTS_TAIL, TABLES, TableSchema
 from s3pipelines.core.catalog.views import latest_only, with_tail
 from s3pipelines.core.sql.prefix_sums import sums, without_whole
 from s3pipelines.core.sql.questions import EVERYTHING, Part
+from s3pipelines.core.sql.quoting import sql_name, sql_text
 from s3pipelines.core.sql.states import TableState, TableStates
 from s3pipelines.core.sql.views import BY_PREFIX, VIEWS
 

@@ -15,12 +15,12 @@ from collections.abc import Iterator
 import duckdb
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.past import index_at, moment_of_text
 from s3pipelines.core.datasets.states import source_state, split_name
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sources.registry import get_source
 from s3pipelines.core.sql.gate import Node, nodes, parsed, without_explain
+from s3pipelines.core.sql.quoting import sql_text
 
 FUNCTION = "objects_at"
 _TEXT = r"'((?:[^']|'')*)'"

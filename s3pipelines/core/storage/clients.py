@@ -1,4 +1,8 @@
-"""boto3 clients from an `Access`, with botocore's standard credential chain behind them."""
+"""boto3's S3 clients from an `Access`, with botocore's standard credential chain behind them.
+
+They are made by botocore and so lack boto3's transfers, which take 50 ms of every command to
+import: `upload` brings them in where they are needed.
+"""
 
 import re
 from copy import copy
@@ -7,7 +11,6 @@ from functools import cache
 from typing import Any
 
 import botocore.session
-from boto3.session import Session
 from botocore import UNSIGNED
 from botocore.client import BaseClient
 from botocore.config import Config
@@ -71,7 +74,7 @@ def endpoint_of(access: Access) -> str | None:
 
 
 def s3_client(access: Access, *, connections: int = 32, read_timeout_s: float = 60) -> BaseClient:
-    """A thread-safe boto3 S3 client.
+    """A thread-safe S3 client.
 
     Other servers than AWS are addressed by path (`https://server/bucket/key`), as botocore does
     unless the profile says `addressing_style = virtual`.
@@ -118,7 +121,7 @@ def client_of(
         user_agent_extra="s3pipelines",
     )
     with configuration_errors():
-        client = Session(botocore_session=session).client(
+        client = session.create_client(
             service,
             config=config.merge(otherwise) if otherwise else config,
             region_name=region_of(access, session),

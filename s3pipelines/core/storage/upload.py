@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
 
 from s3pipelines.core.storage.access import Access
@@ -39,9 +38,12 @@ def upload_file(access: Access, path: Path, bucket: str, key: str) -> None:
     Raises:
         StorageError: The object cannot be written; what was there before is unchanged.
     """
+    from boto3.exceptions import S3UploadFailedError
+    from boto3.s3.transfer import S3Transfer
+
     with s3_errors(bucket, key):
         try:
-            s3_client(access).upload_file(str(path), bucket, key)
+            S3Transfer(s3_client(access)).upload_file(str(path), bucket, key)
         except S3UploadFailedError as error:
             # boto3 hides S3's answer behind a text.
             if isinstance(error.__context__, ClientError):

@@ -10,10 +10,11 @@ from tempfile import TemporaryDirectory
 import pyarrow.parquet as pq
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import TAGS
 from s3pipelines.core.catalog.views import create_source_views
 from s3pipelines.core.datasets.members import Members
+from s3pipelines.core.sql.quoting import sql_text
 
 # Name of the row that says that all tags of an object were read, also if it has none.
 ALL_READ = ""

@@ -7,9 +7,9 @@ import duckdb
 from deltalake import DeltaTable
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.schemas import TableSchema
 from s3pipelines.core.catalog.tables import open_table, table_errors
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.upkeep.layout import DataFile, Span
 
 # The footer of a Parquet file tells more than Delta's log: the ranges of its groups of rows.

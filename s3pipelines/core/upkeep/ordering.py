@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect, sql_text
+from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.schemas import CHANGES, OBJECTS, OBJECTS_TAIL, TableSchema
 from s3pipelines.core.catalog.tables import compact, ensure_table, table_errors
 from s3pipelines.core.index.turns import Turn, take_turn
 from s3pipelines.core.index.upkeep import clear_if_folded, fold_if_due
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.upkeep.files import Place, with_spans
 from s3pipelines.core.upkeep.layout import SMALL_FILE_BYTES, worth_rewriting
 from s3pipelines.core.upkeep.report import Kept

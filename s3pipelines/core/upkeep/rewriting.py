@@ -16,10 +16,11 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 
-from s3pipelines.core.catalog.duck import empty_relation, sql_text
+from s3pipelines.core.catalog.duck import empty_relation
 from s3pipelines.core.catalog.sorted_files import write_sorted_files
 from s3pipelines.core.catalog.tables import NO_CLEANUP, ROW_GROUP_ROWS, table_errors
 from s3pipelines.core.errors import Busy
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.storage.upload import place_file
 from s3pipelines.core.upkeep.files import Place
 from s3pipelines.core.upkeep.layout import DataFile

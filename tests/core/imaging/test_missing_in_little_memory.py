@@ -8,13 +8,13 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.catalog.schemas import IMAGES, OBJECTS, TableSchema
 from s3pipelines.core.catalog.tables import ensure_table, open_table
 from s3pipelines.core.imaging.missing import count_missing
 from s3pipelines.core.imaging.wishes import Work
 from s3pipelines.core.sources.entries import write_entry
 from s3pipelines.core.sources.source import Source
+from s3pipelines.core.sql.quoting import sql_text
 
 READER_VERSION = "libvips 8.18.7, Pillow 13.0.0"
 OBJECTS_COUNT = 1_000_000

@@ -4,10 +4,11 @@ import threading
 
 import pytest
 
+from s3pipelines.core.catalog import tables
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.errors import AlreadyExists, Busy, Gone, NotFound
 from s3pipelines.core.index.refresh import refresh_index
-from s3pipelines.core.sources import deletion, entries
+from s3pipelines.core.sources import entries
 from s3pipelines.core.sources.leases import index_lease
 from s3pipelines.core.sources.refreshes import last_refresh
 from s3pipelines.core.sources.registry import (
@@ -73,7 +74,7 @@ def _interrupt(monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source_id: str
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(deletion, "forget_source", die)
+        patch.setattr(tables, "forget_source", die)
         with pytest.raises(KeyboardInterrupt):
             delete_source(catalog, source_id)
 
@@ -122,7 +123,9 @@ def test_a_source_is_not_deleted_under_whoever_refreshes_it(
     catalog: Catalog, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create_source(catalog, "maps", f"s3://{bucket}")
-    monkeypatch.setattr(deletion, "hold", lambda *arguments: hold(*arguments, wait_s=0))
+    monkeypatch.setattr(
+        "s3pipelines.core.sources.deletion.hold", lambda *arguments: hold(*arguments, wait_s=0)
+    )
     with hold(catalog.documents, index_lease("maps"), "A refresh"):
         with pytest.raises(Busy, match="A refresh is running already"):
             delete_source(separately(catalog), "maps")

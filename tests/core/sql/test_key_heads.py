@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from s3pipelines.core.catalog.duck import sql_text
 from s3pipelines.core.errors import InvalidInput
 from s3pipelines.core.sql import selection
 from s3pipelines.core.sql.key_heads import head_of_glob, head_of_regex
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.sql.selection import Selection
 from tests.core.sql.test_selection import selected
 from tests.examples import examples

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3pipelines.core.catalog.duck import sql_text
+from s3pipelines.core.sql.quoting import sql_text
 from s3pipelines.core.sql.required_texts import Required, required, with_required_texts
 from s3pipelines.core.sql.session import Session
 from tests.examples import examples
