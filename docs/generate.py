@@ -131,7 +131,10 @@ def _page(title: str, intro: str, sections: list[str]) -> str:
 
 def _commands() -> Iterator[tuple[str, click.Command]]:
     yield "s3pipelines", cli
-    for name, command in sorted(cli.commands.items()):
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
         yield f"s3pipelines {name}", command
         if isinstance(command, click.Group):
             for child, subcommand in sorted(command.commands.items()):

@@ -8,29 +8,39 @@ import sys
 
 import click
 
-from s3pipelines.cli.batch import batch
-from s3pipelines.cli.buckets import buckets
 from s3pipelines.cli.context import CliContext
-from s3pipelines.cli.data import data
-from s3pipelines.cli.demo import demo
-from s3pipelines.cli.doctor import doctor
-from s3pipelines.cli.images_upkeep import images
-from s3pipelines.cli.index import index
-from s3pipelines.cli.objects import objects
-from s3pipelines.cli.presign import presign
-from s3pipelines.cli.sources import sources
-from s3pipelines.cli.sql import sql
-from s3pipelines.cli.tags import tags
-from s3pipelines.cli.up import up
-from s3pipelines.cli.upload import upload
-from s3pipelines.cli.uploads import uploads
+from s3pipelines.cli.on_demand import OnDemand, OnDemandGroup
 from s3pipelines.core.errors import S3PipelinesError
 
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130
+_COMMANDS = {
+    name: OnDemand(f"s3pipelines.cli.{place}", summary)
+    for name, place, summary in (
+        ("batch", "batch:batch", "Change many objects at once: plan, review, apply, report, undo."),
+        ("buckets", "buckets:buckets", "Make, list, show, configure and delete buckets."),
+        ("data", "data:data", "Share datasets: register, describe, download, versions, fixity."),
+        ("demo", "demo:demo", "Try the project on an embedded S3 with real photographs."),
+        ("doctor", "doctor:doctor", "Check credentials, buckets, permissions and this machine."),
+        ("images", "images_upkeep:images", "Headers, thumbnails, pyramids and conversions."),
+        ("index", "index:index", "The object index: refresh it, compare it, look back in time."),
+        ("objects", "objects:objects", "List the objects of a source, as the index has them."),
+        ("presign", "presign:presign", "Make URLs for somebody who has no credentials."),
+        ("sources", "sources:sources", "Register, list and change the sources."),
+        ("sql", "sql:sql", "Ask the catalog's tables in SQL (DuckDB's)."),
+        ("tags", "tags:tags", "Read object tags from S3 into the table 'tags'."),
+        ("up", "up:up", "Start the Dagster UI, the daemon, and the viewer."),
+        ("upload", "upload:upload", "Upload files and folders to a bucket."),
+        ("uploads", "uploads:uploads", "List and end uploads that nobody completed."),
+    )
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=OnDemandGroup,
+    on_demand=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="s3pipelines")
 @click.pass_context
 def cli(context: click.Context) -> None:
@@ -40,26 +50,6 @@ def cli(context: click.Context) -> None:
     keeps its state; AWS credentials and endpoints come from the standard AWS chain.
     """
     context.ensure_object(CliContext)
-
-
-for command in (
-    demo,
-    up,
-    sources,
-    buckets,
-    index,
-    objects,
-    images,
-    batch,
-    data,
-    tags,
-    upload,
-    presign,
-    uploads,
-    sql,
-    doctor,
-):
-    cli.add_command(command)
 
 
 def main(arguments: list[str] | None = None) -> None:

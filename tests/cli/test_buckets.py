@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from s3pipelines.cli import buckets
+from s3pipelines.cli.buckets import buckets
 from s3pipelines.core.detection.notifications import read_message
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.event_queues import DEFAULT_QUEUE

@@ -51,7 +51,7 @@ def test_its_commands_and_options_exist():
 
     for line in lines:
         group, name, *words = line.partition("#")[0].split()
-        command = cli.commands[group]
+        command = cli.get_command(click.Context(cli), group)
         assert isinstance(command, click.Group)
         known = {option for p in command.commands[name].params for option in p.opts}
         assert {word for word in words if word.startswith("--")} <= known, line

@@ -17,7 +17,7 @@ from s3pipelines.core.datasets.fetching import Fetched, Fetcher, WrongBytes
 from s3pipelines.core.datasets.members import Member, Members, select_members
 from s3pipelines.core.datasets.naming import Naming, named_as_keys
 from s3pipelines.core.datasets.originals import covered_version, no_longer
-from s3pipelines.core.datasets.placing import Places
+from s3pipelines.core.datasets.placing import Places, There
 from s3pipelines.core.datasets.progress import Progress
 from s3pipelines.core.datasets.registered import word_of
 from s3pipelines.core.datasets.room import MemoryRoom
@@ -150,7 +150,12 @@ class _Work:
         async with client:
             self._client = client
             self._fetcher = Fetcher(
-                client, self._kept, room, self._advance, self._wanted.range_bytes
+                client,
+                self._kept,
+                self._places.place,
+                room,
+                self._advance,
+                self._wanted.range_bytes,
             )
             await work_through(self._with_places(members), self._download, _FILES_AT_A_TIME)
 
@@ -179,7 +184,9 @@ class _Work:
 
     async def _downloaded(self, member: Member) -> None:
         sha256 = self._sums.get((member.key, member.etag))
-        there = await asyncio.to_thread(self._places.look, member, sha256)
+        there: There = "nothing"
+        if self._places.is_taken(member):
+            there = await asyncio.to_thread(self._places.look, member, sha256)
         if there == "same":
             self._done.unchanged += 1
             self._advance(member.size_bytes)
@@ -188,9 +195,6 @@ class _Work:
             self._fail(member, "exists", "Another file is there; --overwrite replaces it.")
             return
         fetched = await self._fetched(member, sha256)
-        await asyncio.to_thread(self._places.place, member, fetched, fetched.modified)
-        if member.size_bytes > self._wanted.range_bytes:
-            await asyncio.to_thread(self._kept.forget_ranges, member.name)
         self._done.downloaded += 1
         self._done.fetched_bytes += member.size_bytes
         self._done.unproven += fetched.proofs == ("size",)

@@ -1,12 +1,13 @@
-"""Fetching one object into a file: whole where it is small, in ranges where it is large; proven."""
+"""Fetching one object: whole where it is small, in ranges where it is large; proven and placed."""
 
 import asyncio
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import NoReturn
 
 from s3pipelines.core.datasets.download_state import DownloadState
 from s3pipelines.core.datasets.following import Following
@@ -16,6 +17,7 @@ from s3pipelines.core.datasets.room import MemoryRoom
 from s3pipelines.core.datasets.workers import work_through
 from s3pipelines.core.errors import StorageError
 from s3pipelines.core.storage.http.client import BucketClient
+from s3pipelines.core.storage.http.connection import Reply
 from s3pipelines.core.storage.verbs.get import get_object, head_headers
 from s3pipelines.core.storage.verbs.read import read_range_in_pieces
 
@@ -24,19 +26,19 @@ _RANGES_AT_A_TIME = 32
 
 @dataclass(frozen=True)
 class Fetched:
-    """An object that lies in a file beside its place.
+    """An object that lies, proven, in a file beside its place.
 
     Attributes:
         path: The file.
         proofs: What agrees with what was known.
         sha256: In hexadecimal.
-        modified: When S3 says that the object was written.
+        modified_ns: When the file says that it was written: if S3 told it, what S3 says.
     """
 
     path: Path
     proofs: tuple[str, ...]
     sha256: str
-    modified: datetime | None
+    modified_ns: int
 
 
 class Fetcher:
@@ -45,6 +47,7 @@ class Fetcher:
     Args:
         client: Asks the bucket.
         state: Of the folder.
+        place: Moves the file of an object to its place; called in a thread.
         room: Holds what is in memory.
         advance: Is told how many more bytes are here, negative if some were wrong.
         range_bytes: What is larger is fetched in ranges of this size.
@@ -54,18 +57,20 @@ class Fetcher:
         self,
         client: BucketClient,
         state: DownloadState,
+        place: Callable[[Member, Fetched], object],
         room: MemoryRoom,
         advance: Callable[[int], object],
         range_bytes: int,
     ) -> None:
         self._client = client
         self._state = state
+        self._place = place
         self._room = room
         self._advance = advance
         self._range_bytes = range_bytes
 
     async def fetch(self, member: Member, version_id: str | None, sha256: str | None) -> Fetched:
-        """Fetch an object.
+        """Fetch an object to its place.
 
         Args:
             member: The object; with another ETag it is not fetched.
@@ -88,10 +93,29 @@ class Fetcher:
                 self._client, member.key, etag=member.etag, version_id=version_id
             )
             known = least_proof(Known(member.size_bytes, member.etag, reply.headers, sha256))
-            path = self._state.part_path(member.name)
-            prover = await asyncio.to_thread(_written, path, reply.body, known)
+            # In one go: to change threads takes longer than to write a small file.
+            fetched = await asyncio.to_thread(self._filed, member, reply, known)
         self._advance(len(reply.body))
-        return self._proven(member, path, prover, reply.headers)
+        return fetched or self._refuse(member)
+
+    def _filed(self, member: Member, reply: Reply, known: Known) -> Fetched | None:
+        path, prover = self._state.part_path(member.name), Prover(known)
+        prover.update(reply.body)
+        proofs = prover.proofs()
+        if proofs is None:
+            return None
+        try:
+            with path.open("wb", buffering=0) as file:
+                rest = memoryview(reply.body)
+                while rest:
+                    rest = rest[file.write(rest) :]
+                _date(file.fileno(), reply.headers)
+                modified_ns = os.fstat(file.fileno()).st_mtime_ns
+        except OSError as error:
+            raise not_written(member.name, error) from error
+        fetched = Fetched(path, proofs, prover.sha256, modified_ns)
+        self._place(member, fetched)
+        return fetched
 
     async def _in_ranges(
         self, member: Member, version_id: str | None, sha256: str | None
@@ -116,7 +140,12 @@ class Fetcher:
         missing = (number for number in range(total) if number not in there)
         async with following.through(total) as prover:
             await work_through(missing, fetch, _RANGES_AT_A_TIME)
-        return self._proven(member, path, prover, headers)
+        proofs = prover.proofs() or self._refuse(member)
+        await asyncio.to_thread(_date, path, headers)
+        fetched = Fetched(path, proofs, prover.sha256, path.stat().st_mtime_ns)
+        await asyncio.to_thread(self._place, member, fetched)
+        await asyncio.to_thread(self._state.forget_ranges, member.name)
+        return fetched
 
     async def _range(self, member: Member, version_id: str | None, number: int) -> None:
         offset, length = number * self._range_bytes, self._length(member, number)
@@ -145,26 +174,20 @@ class Fetcher:
     def _length(self, member: Member, number: int) -> int:
         return min(self._range_bytes, member.size_bytes - number * self._range_bytes)
 
-    def _proven(
-        self, member: Member, path: Path, prover: Prover, headers: Mapping[str, str]
-    ) -> Fetched:
-        proofs = prover.proofs()
-        if proofs is None:
-            self._state.forget_ranges(member.name)
-            path.unlink(missing_ok=True)
-            self._advance(-member.size_bytes)
-            raise WrongBytes(
-                f"What arrived of {member.key} is not what S3 says of it.",
-                hint="Repeat it; if it goes on, the object, or its way here, is damaged.",
-            )
-        return Fetched(path, proofs, prover.sha256, _modified(headers))
+    def _refuse(self, member: Member) -> NoReturn:
+        self._state.forget_ranges(member.name)
+        self._advance(-member.size_bytes)
+        raise WrongBytes(
+            f"What arrived of {member.key} is not what S3 says of it.",
+            hint="Repeat it; if it goes on, the object, or its way here, is damaged.",
+        )
 
 
-def _modified(headers: Mapping[str, str]) -> datetime | None:
-    try:
-        return parsedate_to_datetime(headers.get("last-modified", ""))
-    except ValueError:
-        return None
+def _date(file: int | Path, headers: Mapping[str, str]) -> None:
+    """Give a file the time of its object, if S3 told it."""
+    with suppress(ValueError):
+        at = parsedate_to_datetime(headers.get("last-modified", "")).timestamp()
+        os.utime(file, (at, at))
 
 
 class WrongBytes(StorageError):
@@ -185,13 +208,3 @@ def _sized(path: Path, member: Member) -> None:
         os.truncate(path, member.size_bytes)
     except OSError as error:
         raise not_written(member.name, error) from error
-
-
-def _written(path: Path, body: bytes, known: Known) -> Prover:
-    prover = Prover(known)
-    prover.update(body)
-    try:
-        path.write_bytes(body)
-    except OSError as error:
-        raise not_written(str(path), error) from error
-    return prover

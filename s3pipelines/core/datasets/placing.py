@@ -1,7 +1,6 @@
 """The files of a download in their folder: what is there, and putting fetched ones in place."""
 
 import os
-from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +26,11 @@ class Places:
         self._state = state
         self._root = Path(os.path.realpath(state.folder))
         self._inside: set[Path] = set()
+        self._ready: set[Path] = set()
+
+    def is_taken(self, member: Member) -> bool:
+        """There is something at the place of an object."""
+        return os.path.lexists(self._path(member))
 
     def look(self, member: Member, sha256: str | None) -> There:
         """What is at the place of an object, without asking S3.
@@ -39,7 +43,7 @@ class Places:
             StorageError: What is there cannot be read, or lies outside.
         """
         path = self._path(member)
-        if not os.path.lexists(path):
+        if not self.is_taken(member):
             return "nothing"
         self._require_inside(path.parent)
         left = self._state.whole(member.name)
@@ -49,25 +53,23 @@ class Places:
             return "other"
         return "same" if self._is_proven(path, member, sha256) else "other"
 
-    def place(self, member: Member, fetched: Fetched, modified: datetime | None) -> None:
+    def place(self, member: Member, fetched: Fetched) -> None:
         """Move a fetched file to its place; it is there whole or not at all.
 
         Raises:
             StorageError: It cannot be written, or its place lies outside.
         """
         path = self._path(member)
-        self._require_inside(path.parent)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if modified is not None:
-                at = modified.timestamp()
-                os.utime(fetched.path, (at, at))
+            if path.parent not in self._ready:
+                self._require_inside(path.parent)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._ready.add(path.parent)
             fetched.path.replace(path)
-            found = path.stat()
         except OSError as error:
             raise not_written(member.name, error) from error
         self._state.note_whole(
-            Whole(member.name, member.etag, found.st_size, found.st_mtime_ns, fetched.sha256)
+            Whole(member.name, member.etag, member.size_bytes, fetched.modified_ns, fetched.sha256)
         )
 
     def _path(self, member: Member) -> Path:
