@@ -53,7 +53,13 @@ def cli(context: click.Context) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 well, 1 some failed, 2 refused, 130 interrupted."""
+    """Run the command line and exit: 0 well, 1 some failed, 2 refused, 130 interrupted.
+
+    Args:
+        arguments: Those of the process by default, which is this program's own then.
+    """
+    if arguments is None:
+        leave_out_pandas()
     try:
         result = cli.main(arguments, prog_name="s3pipelines", standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
@@ -66,3 +72,15 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(EXIT_INTERRUPTED)
+
+
+def leave_out_pandas() -> None:
+    """Arrow imports it where it is installed, to see whether it was given some of it: 0.2 s."""
+    sys.meta_path.insert(0, _WithoutPandas)
+
+
+class _WithoutPandas:
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("the command line works without pandas", name=name)

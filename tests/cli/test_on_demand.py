@@ -1,5 +1,6 @@
 """Only the command that is run is imported, and the help tells of all of them all the same."""
 
+import os
 import subprocess
 import sys
 
@@ -38,3 +39,16 @@ def test_the_help_waits_for_no_library(library):
     program += f"cli(standalone_mode=False); sys.exit({library!r} in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
     assert ended.returncode == 0
+
+
+def test_a_command_that_makes_tables_imports_no_pandas_where_there_is_one(tmp_path):
+    pytest.importorskip("pandas")
+    program = "import atexit, sys; from s3pipelines.cli import main\n"
+    program += "atexit.register(lambda: print('pandas' in sys.modules))\n"
+    program += "sys.argv = ['s3pipelines', 'sql', 'SELECT 1 AS one', '--json']; main()"
+    told = {**os.environ, "S3PIPELINES_CATALOG": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, env=told
+    )
+    assert '"one": 1' in ended.stdout
+    assert ended.stdout.splitlines()[-1] == "False"
