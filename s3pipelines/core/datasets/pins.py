@@ -6,11 +6,9 @@ leaves the version without it.
 
 from collections.abc import Iterator, Sequence
 
-import duckdb
 import pyarrow as pa
 
 from s3pipelines.core.catalog.catalog import Catalog
-from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.key_ranges import KeyRange, successor
 from s3pipelines.core.datasets.versions import Version, list_versions
 from s3pipelines.core.sources.registry import list_sources
@@ -79,16 +77,14 @@ def pinned_members(
     """
     if not versions or not keys:
         return {}
+    # Here, since most uploads are to where there are no versions.
+    from s3pipelines.core.catalog.duck import connect
+
+    members = members_query(catalog, versions, min(keys), max(keys))
     with connect(catalog) as connection:
-        return _among(connection, members_query(catalog, versions, min(keys), max(keys)), keys)
-
-
-def _among(
-    connection: duckdb.DuckDBPyConnection, members: str, keys: Sequence[str]
-) -> dict[tuple[str, str], str]:
-    connection.register("wanted", pa.table({"key": pa.array(keys, pa.string())}))
-    query = (
-        f"SELECT key, etag, max(version) FROM ({members}) SEMI JOIN wanted USING (key) GROUP BY ALL"
-    )
-    found = connection.execute(query).fetchall()
+        connection.register("wanted", pa.table({"key": pa.array(keys, pa.string())}))
+        found = connection.execute(
+            f"SELECT key, etag, max(version) FROM ({members}) SEMI JOIN wanted USING (key) "
+            "GROUP BY ALL"
+        ).fetchall()
     return {(key, etag): version for key, etag, version in found}

@@ -27,8 +27,6 @@ from s3pipelines.core.sources.deletion import finish_deletion
 from s3pipelines.core.sources.entries import read_entry, registered_ids, write_entry
 from s3pipelines.core.sources.guards import refuse_own_output, refuse_unsafe_catalog
 from s3pipelines.core.sources.source import SOURCE_ID, HistoryEntry, Source, SourceOptions
-from s3pipelines.core.storage.listing.serial import list_pages
-from s3pipelines.core.storage.listing.versions import asking
 from s3pipelines.core.storage.locations import parse_s3_location
 
 _READS_IN_FLIGHT = 16
@@ -244,6 +242,10 @@ def _present(source: Source | None, source_id: str, leaving: bool = False) -> So
 
 
 def _require_usable(catalog: Catalog, source: Source) -> None:
+    # Here, since whoever only reads what is registered lists nothing.
+    from s3pipelines.core.storage.listing.serial import list_pages
+    from s3pipelines.core.storage.listing.versions import asking
+
     refuse_own_output(catalog, source)
     access = source.access(catalog.access)
     ask = asking(access, source.bucket, versions=source.versions)

@@ -47,9 +47,8 @@ def test_after_each_listing_the_index_has_the_ids_that_it_tells(
 ):
     monkeypatch.setattr(upkeep, "SMALL_BYTES", small_bytes)
     monkeypatch.setattr(commit, "MERGE_UP_TO", share)
-    for module in (registry, spool):
-        monkeypatch.setattr(module, "asking", lambda *_, **__: ask_page)
-    monkeypatch.setattr(registry, "list_pages", lambda *_, **__: iter([None]))
+    monkeypatch.setattr(spool, "asking", lambda *_, **__: ask_page)
+    monkeypatch.setattr(registry, "_require_usable", lambda *_: None)
     with tempfile.TemporaryDirectory() as folder:
         catalog = Catalog(FolderLocation(Path(folder)))
         create_source(catalog, "all", "s3://anywhere", endpoint_url="http://127.0.0.1:9")
