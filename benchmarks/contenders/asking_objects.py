@@ -37,6 +37,7 @@ from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.sql.session import open_session
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import s3_client
+from s3pipelines.core.storage.upload import upload_file
 from s3pipelines.core.storage.locations import parse_location
 from s3pipelines.core.storage.options import duckdb_secret
 
@@ -108,11 +109,10 @@ def _write(home: Catalog, rows: pa.RecordBatchReader) -> None:
 
 def upload_objects(folder: str, bucket: str) -> dict[str, Any]:
     """Put what `fill_objects` made on S3, but for SQLite's file, which has to be local."""
-    client = s3_client(Access())
-    client.create_bucket(Bucket=bucket)
+    s3_client(Access()).create_bucket(Bucket=bucket)
     for path in Path(folder).rglob("*"):
         if path.is_file() and path.name != SQLITE:
-            client.upload_file(str(path), bucket, path.relative_to(folder).as_posix())
+            upload_file(Access(), path, bucket, path.relative_to(folder).as_posix())
     return {}
 
 

@@ -67,9 +67,10 @@ def upload_photograph(photo: str, bucket: str, *others: str) -> dict[str, Any]:
     """Make a bucket with the photograph in it, and empty ones beside it."""
     from s3pipelines.core.storage.access import Access
     from s3pipelines.core.storage.clients import s3_client
+    from s3pipelines.core.storage.upload import upload_file
 
     client = s3_client(Access())
     for name in (bucket, *others):
         client.create_bucket(Bucket=name)
-    client.upload_file(photo, bucket, Path(photo).name)
+    upload_file(Access(), Path(photo), bucket, Path(photo).name)
     return {}

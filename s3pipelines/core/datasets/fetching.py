@@ -109,8 +109,7 @@ class Fetcher:
                 rest = memoryview(reply.body)
                 while rest:
                     rest = rest[file.write(rest) :]
-                _date(file.fileno(), reply.headers)
-                modified_ns = os.fstat(file.fileno()).st_mtime_ns
+                modified_ns = _dated(file.fileno(), reply.headers)
         except OSError as error:
             raise not_written(member.name, error) from error
         fetched = Fetched(path, proofs, prover.sha256, modified_ns)
@@ -141,10 +140,20 @@ class Fetcher:
         async with following.through(total) as prover:
             await work_through(missing, fetch, _RANGES_AT_A_TIME)
         proofs = prover.proofs() or self._refuse(member)
-        await asyncio.to_thread(_date, path, headers)
-        fetched = Fetched(path, proofs, prover.sha256, path.stat().st_mtime_ns)
-        await asyncio.to_thread(self._place, member, fetched)
-        await asyncio.to_thread(self._state.forget_ranges, member.name)
+        return await asyncio.to_thread(self._finished, member, proofs, prover.sha256, headers)
+
+    def _finished(
+        self, member: Member, proofs: tuple[str, ...], sha256: str, headers: Mapping[str, str]
+    ) -> Fetched:
+        path = self._state.part_path(member.name)
+        try:
+            with path.open("rb") as file:
+                modified_ns = _dated(file.fileno(), headers)
+        except OSError as error:
+            raise not_written(member.name, error) from error
+        fetched = Fetched(path, proofs, sha256, modified_ns)
+        self._place(member, fetched)
+        self._state.forget_ranges(member.name)
         return fetched
 
     async def _range(self, member: Member, version_id: str | None, number: int) -> None:
@@ -183,11 +192,12 @@ class Fetcher:
         )
 
 
-def _date(file: int | Path, headers: Mapping[str, str]) -> None:
-    """Give a file the time of its object, if S3 told it."""
+def _dated(file: int, headers: Mapping[str, str]) -> int:
+    """Give an open file the time of its object, if S3 told it; the time that it has then, in ns."""
     with suppress(ValueError):
         at = parsedate_to_datetime(headers.get("last-modified", "")).timestamp()
         os.utime(file, (at, at))
+    return os.fstat(file).st_mtime_ns
 
 
 class WrongBytes(StorageError):
