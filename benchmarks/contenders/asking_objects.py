@@ -37,9 +37,9 @@ from s3pipelines.core.sql.selection import Selection
 from s3pipelines.core.sql.session import open_session
 from s3pipelines.core.storage.access import Access
 from s3pipelines.core.storage.clients import s3_client
-from s3pipelines.core.storage.upload import upload_file
 from s3pipelines.core.storage.locations import parse_location
 from s3pipelines.core.storage.options import duckdb_secret
+from s3pipelines.core.storage.upload import upload_file
 
 SOURCE = "museum"
 PARQUET, SQLITE = "objects.parquet", "objects.sqlite"
