@@ -4,11 +4,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from s3pipelines.cli import leave_out_pandas
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.storage.locations import parse_location
-
-leave_out_pandas()
 
 
 def upload_files(catalog: str, folder: str, to: str) -> dict[str, Any]:
