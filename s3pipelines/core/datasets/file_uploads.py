@@ -7,6 +7,7 @@ finds what is complete by its checksum, and the parts of what is not by the uplo
 import asyncio
 import mimetypes
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from s3pipelines.core.datasets.absence import Absence
@@ -125,15 +126,12 @@ class FileUploads:
         try:
             written = await self._sender.send(parcel)
         except StorageError as error:
-            # A write whose answer was lost is tried again, and then refused because of itself; or
-            # somebody who uploads the same was faster, with the same upload.
-            was_overtaken = isinstance(error, PreconditionFailed)
-            if not was_overtaken and code_of(error) != "NoSuchUpload":
+            # Not after an answer that was good, but for something else than was sent.
+            was_refused = isinstance(error, PreconditionFailed) or code_of(error) != ""
+            there = await self._there_all_the_same(file, known) if was_refused else None
+            if there is None:
                 raise
-            now = await head(self._client, file.key)
-            if now is None or not await asyncio.to_thread(holds_same, file, known, now):
-                raise
-            written = Written(now.etag, now.version_id, now.checksums.get("sha256"))
+            written = there
         return Registered(
             key=file.key,
             path=str(file.path),
@@ -145,6 +143,18 @@ class FileUploads:
             checksum=written.sha256,
             tags=tags,
         )
+
+    async def _there_all_the_same(self, file: LocalFile, known: Fingerprint) -> Written | None:
+        """What is there after a failure, if it is the file.
+
+        A write whose answer was lost is tried again, and then refused because of itself; and who
+        uploads the same with the same upload may be faster, and leave no upload for the others.
+        """
+        with suppress(StorageError):
+            now = await head(self._client, file.key)
+            if now is not None and await asyncio.to_thread(holds_same, file, known, now):
+                return Written(now.etag, now.version_id, now.checksums.get("sha256"))
+        return None
 
     async def _unchanged(self, file: LocalFile, known: Fingerprint, found: Found) -> Registered:
         """It is there already; only its tags may still have to be set."""

@@ -74,6 +74,31 @@ sys.exit(len(done.failed))
     assert sum(group.objects for group in groups) == 41
 
 
+def test_who_is_overtaken_by_somebody_with_the_same_file_has_uploaded_it_too(
+    local_catalog, source, write, proxy: CountingProxy
+):
+    path = write("big.bin", bytes_of(2 * PART))
+    others: list[str] = []
+
+    def overtake(passed: Passed, answer: Answer) -> Answer:
+        """The server is confused by parts for an upload that was completed."""
+        if "partNumber" not in passed.query:
+            return answer
+        if not others:
+            others.append("registers")
+            ended = register(local_catalog, Wanted("maps", [path], part_bytes=PART))
+            others[:] = [one.outcome for one in ended.files]
+        return Answer(500, {}, b"<Error><Code>InternalError</Code></Error>")
+
+    proxy.change = overtake
+    access = replace(proxy.access, max_attempts=1)
+    catalog = replace(local_catalog, access=access)
+
+    [one] = register(catalog, Wanted("maps", [path], part_bytes=PART)).files
+
+    assert (one.outcome, others) == ("uploaded", ["uploaded"])
+
+
 def test_a_file_that_is_written_meanwhile_is_a_failure_and_leaves_no_object(
     local_catalog, source, write, s3, bucket, proxy: CountingProxy
 ):

@@ -152,13 +152,13 @@ def test_a_large_body_reaches_a_server_that_reads_slowly() -> None:
         await reader.readuntil(b"\r\n\r\n")
         while sum(received) < len(body):
             received.append(len(await reader.read(400_000)))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.07)
         writer.write(OK)
 
     async def run() -> Reply:
         async with (
             listening(speak) as port,
-            connections(f"http://127.0.0.1:{port}", read_timeout_s=2.5) as asked,
+            connections(f"http://127.0.0.1:{port}", read_timeout_s=4) as asked,
         ):
             return await get(asked, "PUT", body)
 
