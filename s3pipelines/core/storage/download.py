@@ -14,5 +14,7 @@ def fetch_file(access: Access, bucket: str, key: str, path: Path) -> None:
         Gone: There is no such object.
         StorageError: It cannot be read; there may be a part of it.
     """
+    from boto3.s3.transfer import S3Transfer
+
     with s3_errors(bucket, key):
-        s3_client(access).download_file(bucket, key, str(path))
+        S3Transfer(s3_client(access)).download_file(bucket, key, str(path))
