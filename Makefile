@@ -34,7 +34,7 @@ test: $(READY) ## run the fast tests (PYTEST_ARGS="-k name" chooses some)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # The tests of properties are in both: here they try all their examples.
-slow: $(READY) ## run what takes more than ten seconds a test (PYTEST_ARGS as above)
+slow: $(READY) ## run what takes more than five seconds a test (PYTEST_ARGS as above)
 	S3PIPELINES_TEST_ALL_EXAMPLES=1 $(BIN)/python -m pytest -m "slow or hypothesis" $(PYTEST_ARGS)
 
 chaos: $(STAMP) ## kill the takers of events, and see that none is lost (CHAOS_EVENTS=1000000)

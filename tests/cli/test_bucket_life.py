@@ -155,6 +155,7 @@ def test_all_versions_markers_and_uploads_go_with_a_bucket(run: Run, s3, bucket:
     assert run("buckets", "delete", bucket, "--yes").status == 2
 
 
+@pytest.mark.slow
 def test_a_bucket_without_versions_of_many_objects_goes(run: Run, s3, bucket: str, put_objects):
     put_objects(*(f"{n:04d}" for n in range(1100)))
 

@@ -154,6 +154,7 @@ def _size_of(catalog, key: str) -> int:
     return next(r["size_bytes"] for r in rows_of(catalog, "derivatives") if r["key"] == key)
 
 
+@pytest.mark.slow
 def test_what_is_asked_for_again_is_made_by_the_next_run_or_now(run: Run, scans):
     run("images", "pyramids", "--source", "scans")
     asked = run("images", "rerun", "--source", "scans", "--kind", "pyramid", "--glob", "a*")

@@ -86,6 +86,7 @@ def status(instance: DagsterInstance, run_id: str) -> DagsterRunStatus:
     return run.status
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_is_gone_is_failed_at_start_and_a_live_one_is_not(instance):
     with (
         sleeping_run(instance, "killed") as (killed, process),
@@ -104,6 +105,7 @@ def test_a_run_whose_process_is_gone_is_failed_at_start_and_a_live_one_is_not(in
     assert "The process of this run is gone" in (failures[0].get_dagster_event().message or "")
 
 
+@pytest.mark.slow
 def test_a_step_that_outlived_its_run_is_ended(instance):
     with sleeping_run(instance, "beheaded") as (run_id, process):
         step = psutil.Process(steps_of(instance, "beheaded")[0])

@@ -18,6 +18,7 @@ delete_bucket(Access(), sys.argv[1], with_contents=True, progress=lambda _: os._
 """
 
 
+@pytest.mark.slow
 def test_a_deletion_that_was_killed_goes_on_when_it_is_repeated(s3, bucket: str, put_objects):
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     put_objects(*(f"{n:04d}" for n in range(1100)))

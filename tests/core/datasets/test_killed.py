@@ -87,6 +87,7 @@ def sent(proxy: CountingProxy) -> Counter[tuple[str, str]]:
     )
 
 
+@pytest.mark.slow
 @times(2, 12)
 def test_a_registration_sends_nothing_twice(
     local_catalog, source, where, folder, s3, bucket, proxy: CountingProxy, kills: int
@@ -102,6 +103,7 @@ def test_a_registration_sends_nothing_twice(
     assert s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
 
 
+@pytest.mark.slow
 @times(2, 8)
 def test_an_upload_sends_nothing_twice(where, folder, s3, bucket, proxy: CountingProxy, kills: int):
     to = f"s3://{bucket}/new/"
@@ -127,6 +129,7 @@ def test_an_upload_by_a_ticket_sends_nothing_twice(
     assert set(sent(proxy).values()) == {1}
 
 
+@pytest.mark.slow
 @times(3, 24)
 def test_a_download_fetches_no_more_twice_than_was_under_way(
     where, filled, folder, tmp_path, proxy: CountingProxy, kills: int
@@ -158,6 +161,7 @@ def test_an_audit_has_a_row_of_each_object(
     assert rows(local_catalog, AUDITS, counted) == [("ok", SMALL + 1, SMALL + 1)]
 
 
+@pytest.mark.slow
 @times(1, 5)
 def test_a_bag_is_whole_and_lists_each_file_once(
     where, filled, folder, tmp_path, proxy: CountingProxy, kills: int

@@ -71,6 +71,7 @@ def test_many_files_are_asked_about_by_listings_and_sent_with_one_request_each(
     assert (proxy.count("HEAD"), proxy.count("PUT")) == (150, 1)
 
 
+@pytest.mark.slow
 def test_a_bucket_full_of_others_is_not_listed(
     local_catalog, s3, bucket, write, proxy: CountingProxy, put_objects
 ):

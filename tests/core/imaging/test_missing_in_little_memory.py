@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import duckdb
 import pyarrow as pa
+import pytest
 from deltalake import write_deltalake
 
 from s3pipelines.core.catalog.catalog import Catalog
@@ -43,6 +44,7 @@ def rows(schema: TableSchema, count: int, failing_every: int) -> pa.Table:
     return found.cast(schema.arrow)
 
 
+@pytest.mark.slow
 def test_what_is_missing_spills_to_disk_instead_of_running_out_of_memory(local_catalog: Catalog):
     write_entry(local_catalog.documents, "many", Source(id="many", bucket="b", prefix=""), None)
     for schema in (OBJECTS, IMAGES):

@@ -91,6 +91,7 @@ def test_files_of_deleted_objects_go_and_all_others_stay(maps, files: Files, s3,
     assert remove_orphans(maps, "maps").files == 0
 
 
+@pytest.mark.slow
 def test_an_object_that_comes_back_as_it_was_is_worked_on_again(
     maps, files: Files, s3, bucket, put_objects, pool
 ):
@@ -106,6 +107,7 @@ def test_an_object_that_comes_back_as_it_was_is_worked_on_again(
     assert remove_orphans(maps, "maps").files == 0
 
 
+@pytest.mark.slow
 def test_a_file_that_another_object_has_as_well_stays(
     catalog: Catalog, bucket, put_objects, s3, pool
 ):

@@ -28,6 +28,7 @@ LARGE = file_of(quadrants(6000, 4000), "JPEG", progressive=True)
 MB = 1024 * 1024
 
 
+@pytest.mark.slow
 def test_killed_workers_cost_one_image_each_and_leave_nothing(
     make_pool: MakePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

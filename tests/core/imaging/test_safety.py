@@ -170,6 +170,7 @@ def test_an_svg_reaches_neither_files_nor_the_network(attack, tmp_path: Path, po
     assert shown.getchannel("A").getextrema() == (0, 0), "Nothing was drawn."
 
 
+@pytest.mark.slow
 def test_an_svg_that_multiplies_itself_is_refused(make_pool: MakePool):
     levels = "".join(
         f'<g id="g{n}">' + f'<use xlink:href="#g{n - 1}"/>' * 10 + "</g>" for n in range(1, 10)

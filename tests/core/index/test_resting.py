@@ -3,6 +3,8 @@
 import time
 from datetime import UTC, datetime
 
+import pytest
+
 from s3pipelines.core.catalog.catalog import Catalog
 from s3pipelines.core.catalog.duck import connect
 from s3pipelines.core.catalog.views import index_now
@@ -15,6 +17,7 @@ from s3pipelines.core.sources.registry import create_source
 SETTLE_S = 3
 
 
+@pytest.mark.slow
 def test_a_hint_about_an_object_that_a_listing_left_to_rest_is_not_answered_by_it(
     local_catalog: Catalog, bucket, put_objects
 ):

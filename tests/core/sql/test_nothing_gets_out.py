@@ -160,6 +160,7 @@ def world(
         yield World(session, filled_catalog, outside, other)
 
 
+@pytest.mark.slow
 def test_a_session_refuses_every_attempt_and_nothing_changes(world: World) -> None:
     before = world.everything()
     everything_tried = DUCKDB_REFUSES_TOO + THE_GATE_ALONE + ONLY_IN_A_FOLDER + ONLY_ON_S3 + FATAL
@@ -171,6 +172,7 @@ def test_a_session_refuses_every_attempt_and_nothing_changes(world: World) -> No
     assert count == {"n": 5}
 
 
+@pytest.mark.slow
 def test_the_locked_connection_keeps_to_the_tables_even_without_the_gate(world: World) -> None:
     before = world.everything()
     assert [line for line in DUCKDB_REFUSES_TOO if world.bare_connection_runs(line)] == []

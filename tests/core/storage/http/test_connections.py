@@ -145,6 +145,7 @@ def test_a_server_that_takes_its_time_byte_by_byte_is_waited_for() -> None:
     assert uvloop.run(run()) == b"ok"
 
 
+@pytest.mark.slow
 def test_a_large_body_reaches_a_server_that_reads_slowly() -> None:
     body, received = bytes(32_000_000), []
 

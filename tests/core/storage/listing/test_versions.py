@@ -96,6 +96,7 @@ def _parallel(
     return [one for span in sorted(covered) for one in covered[span]]
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(
     history=HISTORIES,
@@ -149,6 +150,7 @@ def test_what_was_divided_while_the_versions_of_a_key_were_listed_is_whole(serve
     assert _parallel(server.access(), PLACE, page_size=5) == latest_of(history)
 
 
+@pytest.mark.slow
 def test_no_key_is_begun_with_again_and_again(server: FakeS3) -> None:
     # Pages of delete markers only, the latest of which comes last.
     history = {"a": [False], "k": [*[True] * 200, False], "z": [False]}
