@@ -1,6 +1,7 @@
 """Sources are deleted, and whoever comes next finishes what was interrupted."""
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -142,10 +143,17 @@ def test_of_two_who_finish_a_deletion_none_deletes_what_was_registered_since(
     create_source(catalog, "maps", f"s3://{bucket}")
     _interrupt(monkeypatch, catalog, "maps")
     monkeypatch.setattr(leases, "_POLL_EVERY_S", 0.02)
+    waits = threading.Event()
+
+    def hold_later(*arguments: Any) -> Any:
+        waits.set()
+        return hold(*arguments)
+
+    monkeypatch.setattr("s3pipelines.core.sources.deletion.hold", hold_later)
     slower = threading.Thread(target=lambda: delete_source(separately(catalog), "maps"))
     with hold(catalog.documents, index_lease("maps"), "The faster one"):
         slower.start()
-        threading.Event().wait(0.3)
+        assert waits.wait(20)
         entry = entries.read_entry(catalog.documents, "maps")
         entries.write_entry(catalog.documents, "maps", None, entry.tag)
         again = create_source(catalog, "maps", f"s3://{bucket}")
