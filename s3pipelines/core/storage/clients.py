@@ -1,7 +1,7 @@
 """boto3's S3 clients from an `Access`, with botocore's standard credential chain behind them.
 
 They are made by botocore and so lack boto3's transfers, which take 50 ms of every command to
-import: `upload` brings them in where they are needed.
+import: `upload` and `download` bring them in.
 """
 
 import re

@@ -10,6 +10,7 @@ from s3pipelines.core.batch.actions import move
 from s3pipelines.core.batch.applications import plan_lease
 from s3pipelines.core.batch.applying import apply_plan
 from s3pipelines.core.batch.operations import Operations
+from s3pipelines.core.batch.plans import Plan
 from s3pipelines.core.batch.removal import Removed
 from s3pipelines.core.batch.undoing import make_undo_plan
 from s3pipelines.core.catalog.catalog import Catalog
@@ -104,17 +105,26 @@ def untagged(held: dict[str, Held]) -> dict[str, Held]:
     return {key: replace(one, tags=()) for key, one in held.items()}
 
 
+def older_ones(s3: Any, target_bucket: str) -> dict[str, Held]:
+    """What is at the target before ten objects are copied there."""
+    for number in range(10):
+        key = f"to/maps/00{number}.tif"
+        s3.put_object(Bucket=target_bucket, Key=key, Body=b"old", Metadata={"kept": "yes"})
+    return contents(s3, target_bucket)
+
+
+def plan_over_them(catalog: Catalog, action: str, target_bucket: str) -> Plan:
+    told = {"to": f"s3://{target_bucket}/to/maps", "on_existing": "overwrite"}
+    return plan(catalog, action, Selection(glob="00*.tif"), **told)
+
+
 @in_both_kinds_of_buckets
 @pytest.mark.parametrize("action", ["copy", "move"])
 def test_what_a_copy_replaced_before_its_process_died_comes_back(
     batch_catalog: Catalog, filled, s3, bucket, target_bucket, breaking, action
 ):
-    for number in range(10):
-        key = f"to/maps/00{number}.tif"
-        s3.put_object(Bucket=target_bucket, Key=key, Body=b"old", Metadata={"kept": "yes"})
-    before = untagged(contents(s3, target_bucket))
-    told = {"to": f"s3://{target_bucket}/to/maps", "on_existing": "overwrite"}
-    made = plan(batch_catalog, action, Selection(glob="00*.tif"), **told)
+    before = untagged(older_ones(s3, target_bucket))
+    made = plan_over_them(batch_catalog, action, target_bucket)
     with pytest.raises(StorageError, match="It died"):
         apply_plan(batch_catalog, made.id)
     breaking.undo()
@@ -130,12 +140,8 @@ def test_what_a_copy_replaced_before_its_process_died_comes_back(
 def test_what_came_back_in_place_of_a_copy_before_an_undo_died_counts_as_done(
     batch_catalog: Catalog, filled, s3, bucket, target_bucket, breaking, action
 ):
-    for number in range(10):
-        key = f"to/maps/00{number}.tif"
-        s3.put_object(Bucket=target_bucket, Key=key, Body=b"old", Metadata={"kept": "yes"})
-    before = untagged(contents(s3, target_bucket))
-    told = {"to": f"s3://{target_bucket}/to/maps", "on_existing": "overwrite"}
-    made = plan(batch_catalog, action, Selection(glob="00*.tif"), **told)
+    before = untagged(older_ones(s3, target_bucket))
+    made = plan_over_them(batch_catalog, action, target_bucket)
     with breaking.context() as whole:
         whole.setattr(Operations, "append", APPEND)
         apply_plan(batch_catalog, made.id)
